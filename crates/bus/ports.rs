@@ -1,0 +1,212 @@
+//! What services offer each other. Each port has one implementation per service that offers it
+//! and is found through the [`Directory`] by the service's name in ARNs.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, RwLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kit::{AccountId, Arn, Caller, Millis, Region};
+
+use crate::{Delivery, DeliveryError};
+
+/// A service that events can be delivered into: a function, a queue, a topic.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Takes one event; `Ok` when it is durable there.
+    async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError>;
+
+    /// Whether the target exists and lets this sender in; asked when a configuration names it.
+    /// The delivery is a sample without effect.
+    async fn validate(&self, delivery: &Delivery) -> Result<(), DeliveryError>;
+}
+
+/// A queue as pollers see it.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// What the queue is; `None` if there is none of this ARN.
+    async fn shape(&self, queue: &Arn) -> Option<QueueShape>;
+
+    /// Leases up to `max` messages, waiting up to `wait` for the first. With `limit_groups` a FIFO
+    /// queue never leases a message whose group has one in flight (as always).
+    async fn receive(&self, queue: &Arn, max: usize, wait: Duration) -> Result<Vec<Leased>, QueueError>;
+
+    /// Deletes leased messages.
+    async fn delete(&self, queue: &Arn, receipts: &[String]) -> Result<(), QueueError>;
+
+    /// Makes leased messages visible after `delay`.
+    async fn release(&self, queue: &Arn, receipts: &[String], delay: Duration) -> Result<(), QueueError>;
+
+    /// Sends a message and answers with its id.
+    async fn send(&self, queue: &Arn, message: Sending) -> Result<String, QueueError>;
+}
+
+/// What a poller must know of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueShape {
+    /// FIFO.
+    pub fifo: bool,
+    /// Default visibility timeout in seconds.
+    pub visibility_timeout_seconds: u32,
+}
+
+/// A leased message with what an SQS event record holds.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// `messageId`.
+    pub id: String,
+    /// `receiptHandle`.
+    pub receipt: String,
+    /// `body`.
+    pub body: String,
+    /// `attributes`: `ApproximateReceiveCount`, `SentTimestamp`, `SenderId`, …
+    pub attributes: BTreeMap<String, String>,
+    /// `messageAttributes`, already as the event's JSON document.
+    pub message_attributes: serde_json::Value,
+    /// `md5OfBody`.
+    pub md5_of_body: String,
+    /// `md5OfMessageAttributes`, where there are attributes.
+    pub md5_of_message_attributes: Option<String>,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, Default)]
+pub struct Sending {
+    /// The body.
+    pub body: String,
+    /// Text attributes: name → (type, value).
+    pub attributes: BTreeMap<String, (String, String)>,
+    /// FIFO: the group.
+    pub group: Option<String>,
+    /// FIFO: the deduplication id.
+    pub deduplication: Option<String>,
+}
+
+/// Why a queue did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// There is no such queue.
+    #[error("the queue does not exist")]
+    Missing,
+    /// It may work later.
+    #[error("{0}")]
+    Later(String),
+    /// It never will.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Objects as other services read and write them.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// A whole object (code packages), refused beyond `limit` bytes.
+    async fn get(&self, caller: &Caller, bucket: &str, key: &str, version: Option<&str>, limit: u64) -> Result<ObjectBytes, NoSuchObject>;
+
+    /// Writes a whole object (on-failure destinations).
+    async fn put(&self, caller: &Caller, bucket: &str, key: &str, body: Bytes) -> Result<(), NoSuchObject>;
+}
+
+/// A whole object.
+#[derive(Clone, Debug)]
+pub struct ObjectBytes {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its version, where the bucket has versions.
+    pub version: Option<String>,
+}
+
+/// S3's own error: other services repeat its code and message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("S3 Error Code: {code}. S3 Error Message: {message}")]
+pub struct NoSuchObject {
+    /// `NoSuchKey`, `NoSuchBucket`, `AccessDenied`.
+    pub code: String,
+    /// S3's sentence.
+    pub message: String,
+}
+
+/// Where functions' log lines go.
+#[async_trait]
+pub trait Logs: Send + Sync {
+    /// Appends to a stream, creating group and stream where needed. Lazily durable.
+    async fn append(&self, account: AccountId, region: &Region, group: &str, stream: &str, events: Vec<LogEvent>);
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct LogEvent {
+    /// When.
+    pub at: Millis,
+    /// What.
+    pub message: String,
+}
+
+/// Roles as services assume them.
+#[async_trait]
+pub trait Roles: Send + Sync {
+    /// Whether a role of this ARN exists.
+    async fn exists(&self, role: &Arn) -> bool;
+
+    /// Credentials for a session of a role that a service assumes for its own work.
+    async fn assume(&self, role: &Arn, session: &str, lifetime: Duration) -> RoleCredentials;
+}
+
+/// Temporary credentials.
+#[derive(Clone, Debug)]
+pub struct RoleCredentials {
+    /// `ASIA…`.
+    pub access_key_id: String,
+    /// Secret.
+    pub secret_access_key: String,
+    /// Session token.
+    pub session_token: String,
+    /// When they end.
+    pub expires: Millis,
+}
+
+/// Who offers what. Filled once at start, before the first request.
+#[derive(Default)]
+pub struct Directory {
+    targets: RwLock<BTreeMap<&'static str, Arc<dyn Target>>>,
+    queues: OnceLock<Arc<dyn Queue>>,
+    objects: OnceLock<Arc<dyn Objects>>,
+    logs: OnceLock<Arc<dyn Logs>>,
+    roles: OnceLock<Arc<dyn Roles>>,
+}
+
+impl Directory {
+    /// Names the target for ARNs of a service (`lambda`, `sqs`).
+    pub fn offer_target(&self, service: &'static str, target: Arc<dyn Target>) {
+        self.targets.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(service, target);
+    }
+
+    /// The target for an ARN.
+    pub fn target(&self, arn: &Arn) -> Option<Arc<dyn Target>> {
+        let targets = self.targets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        targets.get(arn.service()).cloned()
+    }
+}
+
+macro_rules! port {
+    ($offer:ident, $get:ident, $trait:ident, $what:literal) => {
+        impl Directory {
+            #[doc = concat!("Names who offers ", $what, "; the first one stays.")]
+            pub fn $offer(&self, port: Arc<dyn $trait>) {
+                let _ = self.$get.set(port);
+            }
+
+            #[doc = concat!("Who offers ", $what, ".")]
+            pub fn $get(&self) -> Option<&Arc<dyn $trait>> {
+                self.$get.get()
+            }
+        }
+    };
+}
+
+port!(offer_queues, queues, Queue, "queues");
+port!(offer_objects, objects, Objects, "objects");
+port!(offer_logs, logs, Logs, "logs");
+port!(offer_roles, roles, Roles, "roles");

@@ -1,0 +1,184 @@
+//! What the pool is asked to run, and what comes back. Pure values.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kit::{AccountId, Millis, Region};
+
+/// One version of one function, ready to start: everything an instance needs to know.
+/// Two specs with the same `key` are the same code and configuration.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Identity of this code and configuration: instances are reused only under the same key.
+    /// The lambda service changes it on every update (ARN with version and revision id).
+    pub key: String,
+    /// The function's name.
+    pub name: String,
+    /// `$LATEST` or a number.
+    pub version: String,
+    /// The owner.
+    pub account: AccountId,
+    /// Where it lives.
+    pub region: Region,
+    /// The runtime's identifier: `python3.13`, `nodejs20.x`, `provided.al2023`.
+    pub runtime: String,
+    /// `module.function`, or whatever the runtime takes.
+    pub handler: String,
+    /// Limit of the instance's memory in MiB; cpu share follows it.
+    pub memory_mib: u32,
+    /// Limit of one invocation.
+    pub timeout: Duration,
+    /// Size of `/tmp` in MiB.
+    pub ephemeral_mib: u32,
+    /// The user's environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Unpacked code, bound at `/var/task`.
+    pub code: PathBuf,
+    /// Unpacked layers in order, merged into `/opt`.
+    pub layers: Vec<PathBuf>,
+    /// CloudWatch log group and stream prefix go by it.
+    pub log_group: String,
+    /// Whether `X-Ray` is `Active` (sampled) or passes through.
+    pub tracing: Tracing,
+    /// Text or JSON logs and their levels.
+    pub logging: Logging,
+    /// How long an instance may sit idle before it is stopped; `None`: the pool's default.
+    pub idle: Option<Duration>,
+}
+
+/// X-Ray mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// The service samples.
+    Active,
+    /// Only what arrives sampled is traced.
+    PassThrough,
+}
+
+/// `LoggingConfig` of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Logging {
+    /// JSON instead of text.
+    pub json: bool,
+    /// `TRACE` … `FATAL` for JSON; empty: `INFO`.
+    pub application_level: String,
+    /// `DEBUG`, `INFO`, `WARN` for JSON; empty: `INFO`.
+    pub system_level: String,
+}
+
+/// One request to a function.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The id in logs and headers.
+    pub request_id: String,
+    /// The event, JSON.
+    pub payload: Bytes,
+    /// ARN as the caller named it (with alias or version): `invoked_function_arn`.
+    pub invoked_arn: String,
+    /// `X-Amzn-Trace-Id` value: `Root=…;Parent=…;Sampled=…`.
+    pub trace_id: String,
+    /// Decoded client context JSON, if the caller gave one.
+    pub client_context: Option<String>,
+    /// Cognito identity JSON, if any.
+    pub cognito_identity: Option<String>,
+}
+
+/// What an invocation came to. A function's own failure is an outcome, not an error.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The response, or the error document.
+    pub payload: Bytes,
+    /// `None`: success. AWS reports both kinds as `Unhandled` in `X-Amz-Function-Error`.
+    pub error: Option<FunctionError>,
+    /// The last 4 KiB of the log of this invocation, REPORT included.
+    pub log_tail: Bytes,
+    /// The instance's log stream.
+    pub log_stream: String,
+    /// What was measured.
+    pub report: Report,
+}
+
+/// Why an invocation did not succeed, in the words of metrics and retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionError {
+    /// The handler answered with an error.
+    Handled,
+    /// Timeout, exit, memory, init.
+    Unhandled,
+}
+
+/// The numbers of the REPORT line.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Milliseconds in the handler.
+    pub duration_ms: f64,
+    /// Whole milliseconds billed, init included where there was one.
+    pub billed_ms: u64,
+    /// Milliseconds of init when this invocation started the instance.
+    pub init_ms: Option<f64>,
+    /// Peak memory in MiB.
+    pub max_memory_mib: u32,
+    /// When the handler was given the event.
+    pub started: Millis,
+}
+
+/// Why the pool could not run it at all; nothing of the function was executed.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// This machine has no interpreter for the runtime. The text says how to get one.
+    #[error("{0}")]
+    NoInterpreter(String),
+    /// The pool's limit of instances is reached.
+    #[error("all {limit} instances are busy")]
+    Saturated {
+        /// The limit.
+        limit: usize,
+    },
+    /// A step of the start failed.
+    #[error("starting an instance failed at {step}: {source}")]
+    Start {
+        /// The step's name.
+        step: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The server is stopping.
+    #[error("the server is shutting down")]
+    Stopping,
+}
+
+/// Where instances' log lines go. Called from the pool's tasks; must not block.
+pub trait LogSink: Send + Sync {
+    /// Appends lines (without newline at the end) of one stream, each with its time.
+    fn append(&self, function: &Arc<Function>, stream: &str, lines: Vec<LogLine>);
+}
+
+/// One line of a function's log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// When it was written.
+    pub at: Millis,
+    /// The line, newline included as Lambda keeps it for its own lines.
+    pub text: String,
+}
+
+/// Credentials handed to an instance's environment.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// `ASIA…`.
+    pub access_key_id: String,
+    /// Secret.
+    pub secret_access_key: String,
+    /// Session token.
+    pub session_token: String,
+}
+
+/// What the pool asks of the rest of the server when it starts an instance.
+#[async_trait::async_trait]
+pub trait Surroundings: Send + Sync {
+    /// Credentials of the function's role, for a new instance.
+    async fn credentials(&self, function: &Function) -> Credentials;
+
+    /// Serves one AWS API connection that came from inside an instance (its `AWS_ENDPOINT_URL`).
+    fn serve(&self, connection: tokio::net::TcpStream);
+}

@@ -1,0 +1,140 @@
+//! A service's operations: what runs for each, and what it needs permission for.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use kit::{Arn, Caller};
+
+use crate::{
+    Call, Fault, Malformed, Reader, ServiceError, Structure,
+    schema::Service,
+};
+
+/// The answer of one operation, still typed.
+pub type Reply = Result<Box<dyn Structure>, Fault>;
+
+/// What a call needs permission for. Evaluated before the operation runs.
+pub struct Access<I> {
+    /// `sqs:SendMessage`.
+    pub action: &'static str,
+    /// The ARNs that the input names; empty stands for `*`.
+    pub resources: fn(&Caller, &I) -> Vec<Arn>,
+}
+
+impl<I> Access<I> {
+    /// An action on the resources that `resources` finds in the input.
+    pub const fn new(action: &'static str, resources: fn(&Caller, &I) -> Vec<Arn>) -> Access<I> {
+        Access { action, resources }
+    }
+
+    /// An action that knows no resources.
+    pub const fn any(action: &'static str) -> Access<I> {
+        Access { action, resources: |_, _| Vec::new() }
+    }
+}
+
+type Pending = Pin<Box<dyn Future<Output = Reply> + Send>>;
+type Decode = dyn Fn(&mut dyn Reader) -> Result<Box<dyn Prepared>, Malformed> + Send + Sync;
+
+/// A decoded request that has not run yet.
+pub(crate) trait Prepared: Send {
+    /// What it needs permission for.
+    fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>);
+
+    /// Runs it.
+    fn run(self: Box<Self>, caller: Caller) -> Pending;
+}
+
+struct Operation<S, C: Call, E, F>
+where
+    F: Future<Output = Result<C::Output, E>>,
+{
+    service: Arc<S>,
+    input: C::Input,
+    access: Arc<Access<C::Input>>,
+    run: fn(Arc<S>, Caller, C::Input) -> F,
+}
+
+impl<S, C, E, F> Prepared for Operation<S, C, E, F>
+where
+    S: Send + Sync + 'static,
+    C: Call,
+    E: ServiceError,
+    F: Future<Output = Result<C::Output, E>> + Send + 'static,
+{
+    fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>) {
+        (self.access.action, (self.access.resources)(caller, &self.input))
+    }
+
+    fn run(self: Box<Self>, caller: Caller) -> Pending {
+        let pending = (self.run)(self.service, caller, self.input);
+        Box::pin(async move {
+            match pending.await {
+                Ok(output) => Ok(Box::new(output) as Box<dyn Structure>),
+                Err(error) => Err(error.fault()),
+            }
+        })
+    }
+}
+
+/// The operations one service answers. Those of its model that are missing here answer
+/// `NotImplemented` by name.
+pub struct Table {
+    pub(crate) service: &'static Service,
+    decoders: Vec<Option<Box<Decode>>>,
+}
+
+impl Table {
+    /// No operation yet.
+    pub fn new(service: &'static Service) -> Table {
+        Table { service, decoders: service.operations.iter().map(|_| None).collect() }
+    }
+
+    /// Adds one operation.
+    #[must_use]
+    pub fn on<C, S, E, F>(
+        mut self,
+        service: &Arc<S>,
+        run: fn(Arc<S>, Caller, C::Input) -> F,
+        access: Access<C::Input>,
+    ) -> Table
+    where
+        C: Call,
+        S: Send + Sync + 'static,
+        E: ServiceError + 'static,
+        F: Future<Output = Result<C::Output, E>> + Send + 'static,
+    {
+        debug_assert_eq!(C::SERVICE.name, self.service.name);
+        let service = service.clone();
+        let access = Arc::new(access);
+        self.decoders[C::INDEX] = Some(Box::new(move |reader| {
+            let mut input = C::Input::default();
+            reader.structure(&mut |member, reader| input.read(member, reader))?;
+            Ok(Box::new(Operation::<S, C, E, F> {
+                service: service.clone(),
+                input,
+                access: access.clone(),
+                run,
+            }))
+        }));
+        self
+    }
+
+    /// The model this table serves.
+    pub fn service(&self) -> &'static Service {
+        self.service
+    }
+
+    /// Whether the operation of this index is built.
+    pub fn has(&self, operation: usize) -> bool {
+        self.decoders[operation].is_some()
+    }
+
+    /// Reads the input; `None` if the operation is not built.
+    pub(crate) fn decode(
+        &self,
+        operation: usize,
+        reader: &mut dyn Reader,
+    ) -> Option<Result<Box<dyn Prepared>, Malformed>> {
+        self.decoders[operation].as_ref().map(|decode| decode(reader))
+    }
+}
