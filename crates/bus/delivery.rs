@@ -1,12 +1,14 @@
 //! One event on its way from a service to a target.
 
+use std::collections::BTreeMap;
+
 use kit::{AccountId, Arn, Millis, Region};
 use serde::{Deserialize, Serialize};
 
 /// An event that must reach its target at least once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Unique; a target may use it to drop repeats.
+    /// Unique; a target may use it to drop repeats. Functions see it as their request id.
     pub id: String,
     /// Where to: a function's or a queue's ARN.
     pub target: Arn,
@@ -22,20 +24,59 @@ pub struct Delivery {
     pub order: String,
     /// The event, JSON.
     pub payload: String,
-    /// When it was caused.
-    pub created: Millis,
+    /// What else the target takes with it (`client-context`), by names that the target defines.
+    pub attributes: BTreeMap<String, String>,
     /// X-Ray trace header to carry on, or empty.
     pub trace: String,
-    /// Attempts so far.
+    /// When it was caused.
+    pub created: Millis,
+    /// Not before this moment.
+    pub due: Millis,
+    /// Attempts that the target counted.
     pub attempts: u32,
+}
+
+impl Delivery {
+    /// A delivery that is due at once, in no order.
+    pub fn new(
+        target: Arn,
+        principal: &str,
+        source: Arn,
+        caller: &kit::Caller,
+        payload: String,
+    ) -> Delivery {
+        Delivery {
+            id: kit::ids::uuid(),
+            target,
+            principal: principal.to_owned(),
+            source,
+            account: caller.account,
+            region: caller.region.clone(),
+            order: String::new(),
+            payload,
+            attributes: BTreeMap::new(),
+            trace: String::new(),
+            created: caller.now,
+            due: caller.now,
+            attempts: 0,
+        }
+    }
 }
 
 /// Why a target did not take a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// Trying again may help: throttled, stopping, disk full.
+    /// Trying again may help: throttled, stopping, disk full. The bus waits longer each time.
     #[error("{0}")]
     Retry(String),
+    /// The target counted this attempt and names the next one's moment. Both are durable.
+    #[error("{reason}")]
+    RetryAt {
+        /// Not before.
+        at: Millis,
+        /// Why.
+        reason: String,
+    },
     /// It never will: the target is gone or refuses this sender.
     #[error("{0}")]
     Refused(String),

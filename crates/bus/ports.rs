@@ -32,13 +32,23 @@ pub trait Queue: Send + Sync {
 
     /// Leases up to `max` messages, waiting up to `wait` for the first. With `limit_groups` a FIFO
     /// queue never leases a message whose group has one in flight (as always).
-    async fn receive(&self, queue: &Arn, max: usize, wait: Duration) -> Result<Vec<Leased>, QueueError>;
+    async fn receive(
+        &self,
+        queue: &Arn,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Leased>, QueueError>;
 
     /// Deletes leased messages.
     async fn delete(&self, queue: &Arn, receipts: &[String]) -> Result<(), QueueError>;
 
     /// Makes leased messages visible after `delay`.
-    async fn release(&self, queue: &Arn, receipts: &[String], delay: Duration) -> Result<(), QueueError>;
+    async fn release(
+        &self,
+        queue: &Arn,
+        receipts: &[String],
+        delay: Duration,
+    ) -> Result<(), QueueError>;
 
     /// Sends a message and answers with its id.
     async fn send(&self, queue: &Arn, message: Sending) -> Result<String, QueueError>;
@@ -103,10 +113,23 @@ pub enum QueueError {
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// A whole object (code packages), refused beyond `limit` bytes.
-    async fn get(&self, caller: &Caller, bucket: &str, key: &str, version: Option<&str>, limit: u64) -> Result<ObjectBytes, NoSuchObject>;
+    async fn get(
+        &self,
+        caller: &Caller,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        limit: u64,
+    ) -> Result<ObjectBytes, NoSuchObject>;
 
     /// Writes a whole object (on-failure destinations).
-    async fn put(&self, caller: &Caller, bucket: &str, key: &str, body: Bytes) -> Result<(), NoSuchObject>;
+    async fn put(
+        &self,
+        caller: &Caller,
+        bucket: &str,
+        key: &str,
+        body: Bytes,
+    ) -> Result<(), NoSuchObject>;
 }
 
 /// A whole object.
@@ -132,7 +155,14 @@ pub struct NoSuchObject {
 #[async_trait]
 pub trait Logs: Send + Sync {
     /// Appends to a stream, creating group and stream where needed. Lazily durable.
-    async fn append(&self, account: AccountId, region: &Region, group: &str, stream: &str, events: Vec<LogEvent>);
+    async fn append(
+        &self,
+        account: AccountId,
+        region: &Region,
+        group: &str,
+        stream: &str,
+        events: Vec<LogEvent>,
+    );
 }
 
 /// One line.
@@ -167,6 +197,32 @@ pub struct RoleCredentials {
     pub expires: Millis,
 }
 
+/// Identities as the service sees them that issues sessions for them. All in memory.
+pub trait Identities: Send + Sync {
+    /// The role of this ARN.
+    fn role(&self, role: &Arn) -> Option<Role>;
+
+    /// Notes that a session of a role began.
+    fn role_used(&self, role: &Arn, region: &Region, now: Millis);
+
+    /// Whether a text is a policy that may narrow a session; the error is IAM's sentence.
+    ///
+    /// # Errors
+    /// It is not.
+    fn check_policy(&self, document: &str) -> Result<(), String>;
+}
+
+/// What a session must know of its role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// `AROA…`.
+    pub id: String,
+    /// Its name, without the path.
+    pub name: String,
+    /// The longest session it allows.
+    pub max_session_seconds: u32,
+}
+
 /// Who offers what. Filled once at start, before the first request.
 #[derive(Default)]
 pub struct Directory {
@@ -175,12 +231,16 @@ pub struct Directory {
     objects: OnceLock<Arc<dyn Objects>>,
     logs: OnceLock<Arc<dyn Logs>>,
     roles: OnceLock<Arc<dyn Roles>>,
+    identities: OnceLock<Arc<dyn Identities>>,
 }
 
 impl Directory {
     /// Names the target for ARNs of a service (`lambda`, `sqs`).
     pub fn offer_target(&self, service: &'static str, target: Arc<dyn Target>) {
-        self.targets.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(service, target);
+        self.targets
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(service, target);
     }
 
     /// The target for an ARN.
@@ -210,3 +270,4 @@ port!(offer_queues, queues, Queue, "queues");
 port!(offer_objects, objects, Objects, "objects");
 port!(offer_logs, logs, Logs, "logs");
 port!(offer_roles, roles, Roles, "roles");
+port!(offer_identities, identities, Identities, "identities");

@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn what_is_not_an_arn_is_refused() {
-        for text in ["", "arn", "arn:aws:sqs", "arn:aws:sqs:r:a:", "urn:aws:sqs:r:a:q", "arn::sqs:r:a:q"] {
+        for text in
+            ["", "arn", "arn:aws:sqs", "arn:aws:sqs:r:a:", "urn:aws:sqs:r:a:q", "arn::sqs:r:a:q"]
+        {
             assert!(text.parse::<Arn>().is_err(), "{text}");
         }
     }

@@ -23,6 +23,8 @@ pub struct Caller {
     pub endpoint: String,
     /// The client's address, without port.
     pub source_ip: String,
+    /// `X-Amzn-Trace-Id` as it came, or empty.
+    pub trace: String,
 }
 
 /// An identity that IAM knows.
@@ -74,6 +76,7 @@ impl Caller {
             request_id: crate::ids::uuid(),
             endpoint: String::new(),
             source_ip: String::new(),
+            trace: String::new(),
         }
     }
 

@@ -125,11 +125,7 @@ impl Clock {
     }
 
     /// Runs `work` but gives up with `None` when `duration` has passed.
-    pub async fn within<T>(
-        &self,
-        duration: Duration,
-        work: impl Future<Output = T>,
-    ) -> Option<T> {
+    pub async fn within<T>(&self, duration: Duration, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = work => Some(done),

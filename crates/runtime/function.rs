@@ -20,6 +20,8 @@ pub struct Function {
     pub account: AccountId,
     /// Where it lives.
     pub region: Region,
+    /// ARN of the execution role, whose credentials instances get.
+    pub role: String,
     /// The runtime's identifier: `python3.13`, `nodejs20.x`, `provided.al2023`.
     pub runtime: String,
     /// `module.function`, or whatever the runtime takes.

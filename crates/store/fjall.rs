@@ -7,6 +7,9 @@
 //!
 //! Always true: fjall applies a batch to what readers see only after it has synced the journal, so
 //! nobody reads what a crash could take back. After a failed write or sync nothing is written again.
+//!
+//! A removed row costs a range that passes over it about 0.3 µs until a compaction drops it: who
+//! removes from the front of a table should also remember where the front is.
 
 use std::{iter::once, path::Path, thread::JoinHandle};
 
@@ -17,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Batch, CommitError, Engine, Key, Op, OpenError, ReadError, Row,
+    folder::create_folder,
     group::{Group, split},
     room::Room,
 };
@@ -25,12 +29,13 @@ use crate::{
 const WAITING_LIMIT: usize = 1024;
 
 /// Block cache. Rows that are read often also stay in the page cache.
-const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 
-/// Size at which rows in memory are written out.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Size at which rows in memory are written out. Twice as much loads no faster and takes 10 MB.
+const MEMTABLE_BYTES: u64 = 4 << 20;
 
-/// The least that fjall takes. It also rotates journals at 64 MB, which bounds the replay at start.
+/// The least that fjall takes. It begins a new journal only behind 64 MB, so opening replays up to
+/// that much: 0.1 s of 100-byte rows, 0.8 s if they are all removals.
 const JOURNALS_BYTES: u64 = 64 << 20;
 
 /// One thread may compact while the other flushes.
@@ -65,8 +70,8 @@ impl FjallEngine {
     /// # Errors
     /// The files are damaged or the file system refuses.
     pub fn open(folder: &Path) -> Result<FjallEngine, OpenError> {
-        let room = folder.parent().unwrap_or(folder);
-        let room = Room::of(room).map_err(OpenError::io(room))?;
+        create_folder(folder).map_err(OpenError::io(folder))?;
+        let room = Room::of(folder).map_err(OpenError::io(folder))?;
         let failed = |error: ::fjall::Error| OpenError::Engine {
             path: folder.to_owned(),
             reason: error.to_string(),

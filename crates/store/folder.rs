@@ -91,7 +91,7 @@ impl DataFolder {
     /// Another process holds it, a newer program wrote it, or the file system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<DataFolder, OpenError> {
         let path = path.as_ref();
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(OpenError::io(path))?;
+        create_folder(path).map_err(OpenError::io(path))?;
         let path = fs::canonicalize(path).map_err(OpenError::io(path))?;
         let lock = lock(&path)?;
         check_schema(&path)?;
@@ -107,6 +107,22 @@ impl DataFolder {
     /// A path inside the folder.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+/// Makes a folder (mode 0700) and those above it, durably; one that is there is left as it is.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    create_folder(parent)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_folder(parent),
     }
 }
 

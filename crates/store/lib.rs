@@ -15,6 +15,7 @@ mod folder;
 mod group;
 mod key;
 mod room;
+mod segments;
 mod store;
 
 pub use crate::{
@@ -24,5 +25,9 @@ pub use crate::{
     fjall::FjallEngine,
     folder::{DataFolder, OpenError},
     key::Key,
+    segments::{
+        AppendError, Direction, Durability, Entry, Page, Position, Query, Record, SegmentConfig,
+        SegmentLog, Span,
+    },
     store::Store,
 };

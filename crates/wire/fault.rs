@@ -54,14 +54,20 @@ impl Fault {
     /// A fault of ours. The cause goes to the log, not to the client.
     pub fn internal(cause: &dyn std::fmt::Display) -> Fault {
         tracing::error!(%cause, "internal failure");
-        Fault::new("InternalFailure", "The request processing has failed because of an unknown error.")
-            .with_status(500)
+        Fault::new(
+            "InternalFailure",
+            "The request processing has failed because of an unknown error.",
+        )
+        .with_status(500)
     }
 
     /// A known operation that is not built.
     pub fn not_implemented(service: &str, operation: &str) -> Fault {
-        Fault::new("NotImplemented", format!("lampejo does not implement {service}:{operation} yet."))
-            .with_status(501)
+        Fault::new(
+            "NotImplemented",
+            format!("lampejo does not implement {service}:{operation} yet."),
+        )
+        .with_status(501)
     }
 }
 

@@ -3,14 +3,28 @@
 //!
 //! Read in this order: `schema` (the tables), `value` (how shapes are read and written), `table`
 //! (a service's operations), `fault` (errors), then `codec/` (one file per protocol), `sigv4`,
-//! `route` and `front` (the way of a request).
+//! `identify` and `route` (who and what), `front` (the way of a request), `server` (sockets).
 
 pub mod schema;
+pub mod sigv4;
 
+mod answer;
+mod codec;
 mod fault;
+mod front;
+mod identify;
+mod keys;
+mod route;
+mod server;
 mod table;
 mod value;
+mod violations;
 
+pub use answer::{Body, full, s3_fault};
 pub use fault::{Fault, ServiceError};
+pub use front::{DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, Raw};
+pub use identify::Auth;
+pub use keys::{Key, KeyError, Keys};
+pub use server::{serve, serve_connection};
 pub use table::{Access, Reply, Table};
 pub use value::*;

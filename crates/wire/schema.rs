@@ -83,8 +83,10 @@ pub struct Shape {
     pub min: Option<i64>,
     /// Greatest length, size or value.
     pub max: Option<i64>,
-    /// Regular expression that the whole text must match.
+    /// Regular expression that the whole text must match, as AWS words it.
     pub pattern: Option<&'static str>,
+    /// The pattern in Rust's syntax, where that is another.
+    pub regex: Option<&'static str>,
     /// Allowed texts of an enumeration.
     pub enums: &'static [&'static str],
     /// Fields; for a list the element; for a map key and value.
@@ -122,8 +124,10 @@ pub enum Kind {
 pub struct Member {
     /// The model's name.
     pub name: &'static str,
-    /// Its name in bodies, headers, query strings.
+    /// Its name in JSON, headers, query strings.
     pub wire: &'static str,
+    /// Its name in the query protocol and in XML.
+    pub xml: &'static str,
     /// Index of its shape.
     pub shape: u16,
     /// Where it travels.

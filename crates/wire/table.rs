@@ -4,10 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use kit::{Arn, Caller};
 
-use crate::{
-    Call, Fault, Malformed, Reader, ServiceError, Structure,
-    schema::Service,
-};
+use crate::{Call, Fault, Malformed, Reader, ServiceError, Structure, schema::Service};
 
 /// The answer of one operation, still typed.
 pub type Reply = Result<Box<dyn Structure>, Fault>;

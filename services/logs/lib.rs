@@ -1,1 +1,3 @@
-//! Under construction.
+//! CloudWatch Logs.
+#![allow(dead_code)]
+mod pattern;

@@ -2,20 +2,57 @@
 //!
 //! Always true: an instance sees only what its `Spec` names, dies with the server, and leaves
 //! nothing behind. Read in this order: `spec` (what the caller says), `instance` (what the caller
-//! gets), `start` (the parent's half of a start), `child` (the other half, between clone and exec).
+//! gets), `start` (the parent's half of a start), `child` (the other half, between clone and exec),
+//! then what the child puts on: `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for resources.
 
+mod cgroup;
+mod child;
+mod doctor;
 mod instance;
-mod process;
+mod landlock;
+mod limits;
+mod mounts;
+mod plan;
+mod root;
+mod seccomp;
+mod spawner;
 mod spec;
+mod start;
+#[cfg(test)]
+mod tests;
 
+use std::{io, sync::Arc};
+
+use tokio::task::spawn_blocking;
+
+pub use doctor::Finding;
 pub(crate) use instance::{Exit, Sandboxed};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, Program, Spec, View};
 
+use cgroup::Cgroups;
+use instance::Reaper;
+use root::Rights;
+use spawner::Spawner;
+
 /// Starts instances. Made once per server; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sandboxer {
+    machine: Arc<Machine>,
+}
+
+/// What is found out or built once.
+struct Machine {
     isolation: Isolation,
+    rights: Rights,
+    /// None: the text says why there are none.
+    cgroups: Result<Cgroups, String>,
+    /// What every sandbox sees of the host.
+    base: Arc<[root::Entry]>,
+    filters: Arc<seccomp::Filters>,
+    landlock_abi: u32,
+    spawner: Spawner,
+    reaper: Reaper,
 }
 
 /// A step of a start failed. Nothing of the instance is left.
@@ -25,24 +62,39 @@ pub(crate) struct StartError {
     /// The step's name, fit for a message: `mount /proc`.
     pub(crate) step: &'static str,
     /// What the system said, with the path it said it about.
-    pub(crate) source: std::io::Error,
+    pub(crate) source: io::Error,
 }
 
-/// One thing the machine was asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What was looked at: `cgroups`.
-    pub what: &'static str,
-    /// Whether the sandbox has it.
-    pub ok: bool,
-    /// What was found, and if not `ok`, how to mend it.
-    pub detail: String,
+impl StartError {
+    /// Names the step that an input/output error happened in.
+    fn at(step: &'static str) -> impl Fn(io::Error) -> StartError {
+        move |source| StartError { step, source }
+    }
 }
 
 impl Sandboxer {
-    /// Probes what the machine has. Call it inside the tokio runtime.
+    /// Looks at the machine, removes what a killed server left, and starts the threads that start
+    /// instances.
     pub(crate) fn new(isolation: Isolation) -> Result<Sandboxer, StartError> {
-        Ok(Sandboxer { isolation })
+        let rights = Rights::of_this_process();
+        let cgroups = match isolation {
+            Isolation::Sandbox => Cgroups::find(),
+            Isolation::Process => Err("isolation is process".into()),
+        };
+        if let Ok(cgroups) = &cgroups {
+            cgroups.sweep();
+        }
+        let machine = Machine {
+            isolation,
+            rights,
+            cgroups,
+            base: root::base().into(),
+            filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
+            landlock_abi: landlock::abi(),
+            spawner: Spawner::new().map_err(StartError::at("spawner thread"))?,
+            reaper: Reaper::new().map_err(StartError::at("reaper thread"))?,
+        };
+        Ok(Sandboxer { machine: Arc::new(machine) })
     }
 
     /// Starts one instance: its program runs when this returns. `program` is told where the
@@ -52,17 +104,16 @@ impl Sandboxer {
         spec: Spec,
         program: impl FnOnce(&View) -> Program,
     ) -> Result<Sandboxed, StartError> {
-        match self.isolation {
-            Isolation::Process => process::start(spec, program).await,
-            Isolation::Sandbox => Err(StartError {
-                step: "sandbox",
-                source: std::io::ErrorKind::Unsupported.into(),
-            }),
-        }
+        let place = start::Place::new(self.machine.isolation, &spec)?;
+        let program = program(&place.view);
+        let machine = self.machine.clone();
+        let started = spawn_blocking(move || start::start(&machine, &spec, place, &program)).await;
+        let started = started.map_err(|e| StartError { step: "start", source: e.into() })??;
+        Sandboxed::new(started).map_err(StartError::at("register with the runtime"))
     }
 
-    /// What the machine has and lacks for sandboxes, with ways to mend it.
-    pub(crate) fn doctor(&self) -> Vec<Finding> {
-        Vec::new()
+    /// What the machine has and lacks for sandboxes, with ways to mend it. Starts one.
+    pub(crate) async fn doctor(&self) -> Vec<Finding> {
+        doctor::examine(self).await
     }
 }

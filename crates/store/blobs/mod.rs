@@ -22,7 +22,11 @@ use serde::{Deserialize, Serialize};
 
 pub use writer::BlobWriter;
 
-use crate::{OpenError, folder::sync_folder, room::Room};
+use crate::{
+    OpenError,
+    folder::{create_folder, sync_folder},
+    room::Room,
+};
 
 /// The name of a blob: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,7 +112,7 @@ impl Blobs {
     /// The file system refuses.
     pub fn open(folder: &Path) -> Result<Blobs, OpenError> {
         let open = || {
-            fs::create_dir_all(folder)?;
+            create_folder(folder)?;
             let unfinished = folder.join("unfinished");
             match fs::remove_dir_all(&unfinished) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -152,11 +156,13 @@ impl Blobs {
     pub async fn delete(&self, ids: Vec<BlobId>) -> Result<(), BlobError> {
         let blobs = self.clone();
         blocking("removing", move || {
-            let results = ids.into_iter().map(|id| match fs::remove_file(blobs.path(id)) {
+            let remove = |id| match fs::remove_file(blobs.path(id)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
-            });
-            results.fold(Ok(()), |all, one| all.and(one))
+            };
+            // All are tried, whatever one of them says.
+            let results: Vec<io::Result<()>> = ids.into_iter().map(remove).collect();
+            results.into_iter().collect()
         })
         .await
     }
@@ -173,33 +179,35 @@ impl Blobs {
         blocking("collecting orphans of", move || {
             let mut removed = 0;
             for first in 0..=u8::MAX {
-                let first = format!("{first:02x}");
-                for file in fs::read_dir(blobs.0.folder.join(&first))? {
-                    let file = file?;
-                    let Some(id) = id_of(&first, &file.file_name()) else { continue };
-                    if !is_live(id) && blobs.is_of_an_earlier_run(&file)? {
-                        fs::remove_file(file.path())?;
-                        removed += 1;
-                    }
-                }
+                let mut orphans = blobs.old_files(first)?;
+                orphans.retain(|id| !is_live(*id));
+                removed += orphans.len();
+                orphans.into_iter().try_for_each(|id| fs::remove_file(blobs.path(id)))?;
             }
             Ok(removed)
         })
         .await
     }
 
-    /// A blob of this run may be finished while the row that names it is not committed yet.
-    fn is_of_an_earlier_run(&self, file: &fs::DirEntry) -> io::Result<bool> {
-        Ok(file.metadata()?.modified()? < self.0.opened)
+    /// The blobs of earlier runs whose ids begin with a byte. A blob of this run may be whole
+    /// before the row that names it is committed.
+    fn old_files(&self, first: u8) -> io::Result<Vec<BlobId>> {
+        let first = format!("{first:02x}");
+        let mut ids = Vec::new();
+        for file in fs::read_dir(self.0.folder.join(&first))? {
+            let file = file?;
+            let rest = file.file_name();
+            let id = rest.to_str().and_then(|rest| BlobId::try_from(format!("{first}{rest}")).ok());
+            if file.metadata()?.modified()? < self.0.opened {
+                ids.extend(id);
+            }
+        }
+        Ok(ids)
     }
 
     fn unfinished_path(&self, id: BlobId) -> PathBuf {
         self.0.folder.join("unfinished").join(id.to_string())
     }
-}
-
-fn id_of(first: &str, rest: &std::ffi::OsStr) -> Option<BlobId> {
-    BlobId::try_from(format!("{first}{}", rest.to_str()?)).ok()
 }
 
 /// Runs file operations where they may block.

@@ -11,9 +11,6 @@ use crate::folder::sync_folder;
 /// Bytes that gather before they are written together.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Bytes after which the disk is made to start, so that the last sync has little left to do.
-const WRITEBACK_BYTES: usize = 16 << 20;
-
 /// A blob under construction. Dropping it without [`BlobWriter::finish`] removes its file.
 pub struct BlobWriter {
     blobs: Blobs,
@@ -21,7 +18,8 @@ pub struct BlobWriter {
     file: Arc<File>,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
-    unsynced_bytes: usize,
+    /// All bytes that were handed over.
+    length: u64,
     /// The chunk on its way to the file; at most one.
     writing: Option<JoinHandle<io::Result<()>>>,
     finished: bool,
@@ -37,7 +35,7 @@ impl BlobWriter {
             file: Arc::new(file),
             gathered: Vec::new(),
             gathered_bytes: 0,
-            unsynced_bytes: 0,
+            length: 0,
             writing: None,
             finished: false,
         })
@@ -49,6 +47,7 @@ impl BlobWriter {
     /// The disk is full or failed, on these bytes or on earlier ones. The blob is lost.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
         self.gathered_bytes += bytes.len();
+        self.length += bytes.len() as u64;
         self.gathered.push(bytes);
         if self.gathered_bytes >= CHUNK_BYTES {
             self.write_gathered().await?;
@@ -64,7 +63,12 @@ impl BlobWriter {
         self.write_gathered().await?;
         self.written().await?;
         let (file, blobs, id) = (self.file.clone(), self.blobs.clone(), self.id);
+        let length = self.length;
         blocking("syncing", move || {
+            // So even after an error that the caller passed over.
+            if file.metadata()?.len() != length {
+                return Err(io::Error::other("bytes are missing after a failed write"));
+            }
             file.sync_all()?;
             let path = blobs.path(id);
             std::fs::rename(blobs.unfinished_path(id), &path)?;
@@ -82,25 +86,19 @@ impl BlobWriter {
             return Err(BlobError::DiskFull);
         }
         let chunk = std::mem::take(&mut self.gathered);
-        self.unsynced_bytes += std::mem::take(&mut self.gathered_bytes);
-        let sync = self.unsynced_bytes >= WRITEBACK_BYTES;
-        if sync {
-            self.unsynced_bytes = 0;
-        }
+        self.gathered_bytes = 0;
         let file = self.file.clone();
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            for bytes in chunk {
-                (&*file).write_all(&bytes)?;
-            }
-            if sync { file.sync_data() } else { Ok(()) }
+            chunk.iter().try_for_each(|bytes| (&*file).write_all(bytes))
         }));
         Ok(())
     }
 
-    /// Waits for the chunk on its way.
+    /// Waits for the chunk on its way. A caller that stops waiting leaves it on its way.
     async fn written(&mut self) -> Result<(), BlobError> {
-        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let Some(writing) = &mut self.writing else { return Ok(()) };
         let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        self.writing = None;
         written.map_err(BlobError::at("writing"))
     }
 }
@@ -111,5 +109,23 @@ impl Drop for BlobWriter {
             // What this leaves behind, the next open removes.
             let _ = std::fs::remove_file(self.blobs.unfinished_path(self.id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_blob_that_misses_bytes_is_never_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path()).unwrap();
+        let mut writer = blobs.writer().await.unwrap();
+        writer.write(vec![1; 2 << 20].into()).await.unwrap();
+        writer.written().await.unwrap();
+        writer.file.set_len(7).unwrap();
+        let path = blobs.path(writer.id);
+        assert!(matches!(writer.finish().await, Err(BlobError::Io { step: "syncing", .. })));
+        assert!(!path.exists());
     }
 }

@@ -1,0 +1,303 @@
+//! The worker that carries deliveries to their targets: at least once, in order per key, with
+//! backoff, until the target has them or a dead-letter record does.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::FutureExt;
+use kit::{Arn, Clock, Millis};
+use store::{Batch, Store};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    DeliveryError, Directory,
+    outbox::{self, Dead, Item},
+};
+
+/// Deliveries under way at once to one target: a slow function must not hold up the others.
+const MAX_ACTIVE_PER_TARGET: usize = 128;
+/// Deliveries held in memory; those beyond stay in the store until there is room.
+const MAX_HELD: usize = 20_000;
+/// Rows read from the store at a time.
+const REFILL_ROWS: usize = 256;
+/// Their payloads together.
+const MAX_HELD_BYTES: usize = 128 << 20;
+/// A delivery that no target took for this long becomes a dead-letter record.
+const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Waits between attempts double from the first to the last.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LAST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// The worker's state; owned by its one task.
+pub(crate) struct Worker {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) directory: Arc<Directory>,
+    /// Ready to go or under way, by target.
+    targets: HashMap<Arn, Target>,
+    /// Waiting for an earlier delivery of the same order key; a key is here while one is active.
+    lanes: HashMap<String, VecDeque<Item>>,
+    /// Waiting for their next attempt.
+    retries: BTreeMap<(Millis, u64), Item>,
+    /// Under way: deliveries and the removal of finished rows.
+    active: JoinSet<Step>,
+    /// Rows to change with the next commit.
+    finished: Batch,
+    committing: bool,
+    /// Numbers of what is in memory in any of the above.
+    held: HashSet<u64>,
+    held_bytes: usize,
+    /// Rows behind this number are in the store only.
+    overflow_after: Option<u64>,
+}
+
+/// What waits for one target, in order of arrival, and how much is under way.
+#[derive(Default)]
+struct Target {
+    ready: VecDeque<Item>,
+    active: usize,
+}
+
+enum Step {
+    Delivered(Box<Item>, Result<(), DeliveryError>),
+    Committed(Result<(), store::CommitError>),
+}
+
+impl Worker {
+    pub(crate) fn new(store: Store, clock: Clock, directory: Arc<Directory>) -> Worker {
+        Worker {
+            store,
+            clock,
+            directory,
+            targets: HashMap::new(),
+            lanes: HashMap::new(),
+            retries: BTreeMap::new(),
+            active: JoinSet::new(),
+            finished: Batch::new(),
+            committing: false,
+            held: HashSet::new(),
+            held_bytes: 0,
+            overflow_after: None,
+        }
+    }
+
+    /// Runs until told to stop; then finishes what is under way. Rows of the rest stay.
+    pub(crate) async fn run(
+        mut self,
+        mut arrivals: mpsc::UnboundedReceiver<Vec<Item>>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        // What an earlier run left is taken up as if memory had overflowed before the first row.
+        self.overflow_after = Some(0);
+        while !*stop.borrow() {
+            self.refill().await;
+            self.start_commit();
+            let retry_at = self.retries.keys().next().map(|(at, _)| *at);
+            tokio::select! {
+                Some(items) = arrivals.recv() => items.into_iter().for_each(|item| self.admit(item)),
+                Some(done) = self.active.join_next() => self.finish(done),
+                () = wait_until(&self.clock, retry_at) => self.wake_retries(),
+                _ = stop.changed() => {}
+            }
+        }
+        while let Some(done) = self.active.join_next().await {
+            self.finish(done);
+            self.start_commit();
+        }
+    }
+
+    /// Takes a new delivery into memory, or leaves it to its row when memory is full.
+    fn admit(&mut self, item: Item) {
+        // A refill may have been quicker than the hand-over.
+        let known = self.held.contains(&item.number);
+        let left_to_refill = self.overflow_after.is_some_and(|after| item.number > after);
+        if known || left_to_refill {
+            return;
+        }
+        if self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES {
+            self.overflow_after = Some(item.number - 1);
+            return;
+        }
+        self.queue(item);
+    }
+
+    fn queue(&mut self, item: Item) {
+        self.held.insert(item.number);
+        self.held_bytes += item.delivery.payload.len();
+        let order = &item.delivery.order;
+        if order.is_empty() {
+            self.ready(item);
+        } else if let Some(lane) = self.lanes.get_mut(order) {
+            lane.push_back(item);
+        } else {
+            self.lanes.insert(order.clone(), VecDeque::new());
+            self.ready(item);
+        }
+    }
+
+    /// Lets a delivery go, now or when its moment or its target's turn comes.
+    fn ready(&mut self, item: Item) {
+        if item.delivery.due > self.clock.now() {
+            self.retries.insert((item.delivery.due, item.number), item);
+            return;
+        }
+        let arn = item.delivery.target.clone();
+        self.targets.entry(arn.clone()).or_default().ready.push_back(item);
+        self.start(&arn);
+    }
+
+    /// Reads rows that memory had no room for.
+    async fn refill(&mut self) {
+        let Some(after) = self.overflow_after else { return };
+        if self.held.len() > MAX_HELD / 2 || self.held_bytes > MAX_HELD_BYTES / 2 {
+            return;
+        }
+        // In steps: a thousand payloads of the greatest size fit the machine, twenty thousand do not.
+        let room = (MAX_HELD - self.held.len()).min(REFILL_ROWS);
+        match outbox::load(&self.store, Some(after), room).await {
+            Ok(items) => {
+                self.overflow_after =
+                    if items.len() < room { None } else { items.last().map(|item| item.number) };
+                items.into_iter().for_each(|item| self.queue(item));
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading the outbox failed");
+                self.clock.sleep(LAST_BACKOFF).await;
+            }
+        }
+    }
+
+    /// Starts what waits for a target, up to its limit.
+    fn start(&mut self, arn: &Arn) {
+        let Some(waiting) = self.targets.get_mut(arn) else { return };
+        while waiting.active < MAX_ACTIVE_PER_TARGET {
+            let Some(item) = waiting.ready.pop_front() else { break };
+            waiting.active += 1;
+            let target = self.directory.target(arn);
+            self.active.spawn(async move {
+                let Some(target) = target else {
+                    let refused = DeliveryError::Refused("no such kind of target".to_owned());
+                    return Step::Delivered(Box::new(item), Err(refused));
+                };
+                let delivered = AssertUnwindSafe(target.deliver(&item.delivery)).catch_unwind();
+                let outcome = delivered.await.unwrap_or_else(|_| {
+                    Err(DeliveryError::Retry("the target panicked".to_owned()))
+                });
+                Step::Delivered(Box::new(item), outcome)
+            });
+        }
+        if waiting.active == 0 && waiting.ready.is_empty() {
+            self.targets.remove(arn);
+        }
+    }
+
+    /// Commits the rows of finished deliveries; one commit at a time, so that they gather.
+    fn start_commit(&mut self) {
+        if self.committing || self.finished.is_empty() {
+            return;
+        }
+        self.committing = true;
+        let batch = std::mem::take(&mut self.finished);
+        let store = self.store.clone();
+        self.active.spawn(async move { Step::Committed(store.commit(batch).await.map(drop)) });
+    }
+
+    fn finish(&mut self, done: Result<Step, tokio::task::JoinError>) {
+        match done {
+            Ok(Step::Delivered(item, outcome)) => {
+                let arn = item.delivery.target.clone();
+                if let Some(target) = self.targets.get_mut(&arn) {
+                    target.active -= 1;
+                }
+                self.settle(*item, outcome);
+                self.start(&arn);
+            }
+            Ok(Step::Committed(outcome)) => {
+                self.committing = false;
+                if let Err(error) = outcome {
+                    // The rows stay: the deliveries repeat after the next start.
+                    tracing::error!(%error, "removing delivered rows failed");
+                }
+            }
+            Err(panic) => tracing::error!(%panic, "a step of the bus panicked"),
+        }
+    }
+
+    fn settle(&mut self, mut item: Item, outcome: Result<(), DeliveryError>) {
+        let now = self.clock.now();
+        let delivery = &mut item.delivery;
+        let reason = match outcome {
+            Ok(()) => None,
+            Err(DeliveryError::Refused(reason)) => Some(reason),
+            Err(DeliveryError::RetryAt { at, .. }) => {
+                delivery.attempts += 1;
+                delivery.due = at;
+                self.finished.put(outbox::row(item.number), &*delivery);
+                self.retries.insert((at, item.number), item);
+                return;
+            }
+            Err(DeliveryError::Retry(reason)) => {
+                if now.since(delivery.created) < MAX_AGE.as_millis() as u64 {
+                    tracing::debug!(target = %delivery.target, reason, "delivery is tried again");
+                    let at = now.plus(backoff(item.failures).as_millis() as u64);
+                    item.failures += 1;
+                    self.retries.insert((at, item.number), item);
+                    return;
+                }
+                Some(reason)
+            }
+        };
+        self.finished.delete(outbox::row(item.number));
+        self.held.remove(&item.number);
+        self.held_bytes -= item.delivery.payload.len();
+        self.free_lane(&item.delivery.order);
+        if let Some(reason) = reason {
+            let (id, target) = (&item.delivery.id, &item.delivery.target);
+            tracing::warn!(id, %target, reason, "delivery became a dead letter");
+            let dead = Dead { delivery: item.delivery, reason, at: now };
+            self.finished.put(outbox::dead_row(item.number), &dead);
+        }
+    }
+
+    /// Lets the next delivery of an order key go.
+    fn free_lane(&mut self, order: &str) {
+        let Some(lane) = self.lanes.get_mut(order) else { return };
+        match lane.pop_front() {
+            Some(next) => self.ready(next),
+            None => {
+                self.lanes.remove(order);
+            }
+        }
+    }
+
+    fn wake_retries(&mut self) {
+        let now = self.clock.now();
+        while let Some(entry) = self.retries.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            let item = entry.remove();
+            let arn = item.delivery.target.clone();
+            self.targets.entry(arn.clone()).or_default().ready.push_back(item);
+            self.start(&arn);
+        }
+    }
+}
+
+fn backoff(attempts: u32) -> Duration {
+    FIRST_BACKOFF.saturating_mul(1 << attempts.min(10)).min(LAST_BACKOFF)
+}
+
+async fn wait_until(clock: &Clock, moment: Option<Millis>) {
+    match moment {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,99 @@
+//! The outbox: deliveries as rows in the transaction of their cause.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kit::Millis;
+use serde::{Deserialize, Serialize};
+use store::{Batch, Key, Store};
+use tokio::sync::mpsc;
+
+use crate::Delivery;
+
+/// A delivery with its row's key. Numbers rise over the life of the data folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) number: u64,
+    pub(crate) delivery: Delivery,
+    /// Failures in a row since the server started: the backoff's exponent.
+    pub(crate) failures: u32,
+}
+
+/// What remains of a delivery that no target took.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Dead {
+    pub(crate) delivery: Delivery,
+    pub(crate) reason: String,
+    pub(crate) at: Millis,
+}
+
+/// Numbers new rows and hands them to the worker once they are committed.
+pub(crate) struct Outbox {
+    next: AtomicU64,
+    worker: mpsc::UnboundedSender<Vec<Item>>,
+}
+
+/// Rows that are part of a batch which has not been committed yet. Dropping it does nothing: the
+/// rows were never written.
+#[must_use = "release it when the batch is committed"]
+pub struct Ticket {
+    items: Vec<Item>,
+    worker: mpsc::UnboundedSender<Vec<Item>>,
+}
+
+impl Outbox {
+    /// Numbers start behind all that an earlier run gave, since time has passed.
+    pub(crate) fn new(now: Millis, worker: mpsc::UnboundedSender<Vec<Item>>) -> Outbox {
+        const NUMBERS_PER_MILLI: u64 = 100_000;
+        Outbox { next: AtomicU64::new(now.0 * NUMBERS_PER_MILLI), worker }
+    }
+
+    pub(crate) fn enqueue(&self, batch: &mut Batch, deliveries: Vec<Delivery>) -> Ticket {
+        let items: Vec<Item> = deliveries
+            .into_iter()
+            .map(|delivery| {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                batch.put(row(number), &delivery);
+                Item { number, delivery, failures: 0 }
+            })
+            .collect();
+        Ticket { items, worker: self.worker.clone() }
+    }
+}
+
+impl Ticket {
+    /// Hands the deliveries over: their rows are committed.
+    pub fn release(self) {
+        if !self.items.is_empty() {
+            // The worker is gone only when the server stops; the rows wait for the next start.
+            let _ = self.worker.send(self.items);
+        }
+    }
+}
+
+/// The key of a delivery's row.
+pub(crate) fn row(number: u64) -> Key {
+    Key::table("bus/outbox").number(number)
+}
+
+/// The key of a dead-letter record.
+pub(crate) fn dead_row(number: u64) -> Key {
+    Key::table("bus/dead").number(number)
+}
+
+/// Up to `limit` deliveries behind `after`, in order.
+pub(crate) async fn load(
+    store: &Store,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Item>, store::ReadError> {
+    let table = Key::table("bus/outbox");
+    let after = after.map(row);
+    let rows = store.list::<Delivery>(&table, after.as_ref(), limit).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(key, delivery)| {
+            let number = key.as_bytes().last_chunk::<8>()?;
+            Some(Item { number: u64::from_be_bytes(*number), delivery, failures: 0 })
+        })
+        .collect())
+}

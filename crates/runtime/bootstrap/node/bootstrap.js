@@ -1,0 +1,26 @@
+// Starts a Node.js function. Read next: `loop.js` (one invocation after the other), `handler.js`
+// (finding the function), `log.js` (the console), `errors.js` (what a failure looks like).
+'use strict';
+
+const { Client } = require('./client.js');
+const errors = require('./errors.js');
+const handler = require('./handler.js');
+const log = require('./log.js');
+const loop = require('./loop.js');
+
+async function main() {
+  log.patchConsole();
+  const client = new Client(process.env.AWS_LAMBDA_RUNTIME_API);
+  loop.watchForCrashes(client);
+  let found;
+  try {
+    found = await handler.load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);
+  } catch (error) {
+    log.failure('Uncaught Exception', error);
+    await client.failInit(errors.describe(error));
+    process.exit(1);
+  }
+  loop.run(client, found);
+}
+
+main();

@@ -1,0 +1,103 @@
+// The Runtime API over one connection. Answers ask for the next event in the same write.
+'use strict';
+
+const net = require('net');
+
+const NEXT = 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n';
+
+class Client {
+  constructor(address) {
+    const [host, port] = address.split(':');
+    this.socket = net.connect({ host, port: Number(port), noDelay: true });
+    this.received = Buffer.alloc(0);
+    // Who waits for the next reply, first come first served.
+    this.readers = [];
+    this.asked = false;
+    this.socket.on('data', (data) => this.receive(data));
+    // The server has let go of this instance.
+    this.socket.on('error', () => process.exit(0));
+    this.socket.on('close', () => process.exit(0));
+  }
+
+  // Waits for an event. Only while waiting does the connection keep the event loop alive.
+  async next() {
+    this.socket.ref();
+    if (!this.asked) this.socket.write(NEXT);
+    this.asked = false;
+    const reply = await this.reply();
+    this.socket.unref();
+    return reply;
+  }
+
+  respond(requestId, body) {
+    this.finish(`invocation/${requestId}/response`, body, '');
+  }
+
+  fail(requestId, document) {
+    const body = JSON.stringify(document);
+    this.finish(`invocation/${requestId}/error`, body, errorType(document));
+  }
+
+  // For a process that ends: asks for nothing, resolves when the server has it.
+  failAndStop(requestId, document) {
+    return this.send(`invocation/${requestId}/error`, document);
+  }
+
+  failInit(document) {
+    return this.send('init/error', document);
+  }
+
+  send(path, document) {
+    this.socket.ref();
+    this.socket.write(post(path, JSON.stringify(document), errorType(document)));
+    return this.reply();
+  }
+
+  finish(path, body, extra) {
+    this.socket.ref();
+    this.socket.write(post(path, body, extra) + NEXT);
+    this.asked = true;
+    this.reply();
+  }
+
+  reply() {
+    return new Promise((resolve) => this.readers.push(resolve));
+  }
+
+  receive(data) {
+    this.received = this.received.length === 0 ? data : Buffer.concat([this.received, data]);
+    for (;;) {
+      const end = this.received.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const headers = parseHeaders(this.received.toString('utf8', 0, end));
+      const after = end + 4 + Number(headers['content-length']);
+      if (this.received.length < after) return;
+      const body = this.received.toString('utf8', end + 4, after);
+      this.received = this.received.subarray(after);
+      const reader = this.readers.shift();
+      if (reader) reader({ headers, body });
+    }
+  }
+}
+
+function parseHeaders(head) {
+  const headers = {};
+  for (const line of head.split('\r\n').slice(1)) {
+    const colon = line.indexOf(': ');
+    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 2);
+  }
+  return headers;
+}
+
+function errorType(document) {
+  return `Lambda-Runtime-Function-Error-Type: ${document.errorType}\r\n`.replace(/[^\r\n\x20-\x7e]/g, '?');
+}
+
+function post(path, body, extra) {
+  return (
+    `POST /2018-06-01/runtime/${path} HTTP/1.1\r\nHost: runtime\r\n` +
+    `Content-Type: application/json\r\n${extra}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
+}
+
+module.exports = { Client };

@@ -1,0 +1,1 @@
+"""The runtime's side of a Python function. Read `loop` first."""

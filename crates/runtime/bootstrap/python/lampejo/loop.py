@@ -1,0 +1,58 @@
+"""One instance's life: load the handler, then event, handler, answer, for ever.
+
+Read next: `handler` (finding the function), `payload` (JSON), `errors` (what a failure looks like).
+"""
+
+import os
+import sys
+
+from . import logs, payload
+from .client import Client
+from .context import Context
+from .handler import load
+
+
+def run():
+    """Never returns normally: the server ends instances."""
+    client = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    logs.install()
+    try:
+        handler = load(os.environ["_HANDLER"])
+    except Exception as error:
+        fail_init(client, error)
+    while True:
+        headers, body = client.next()
+        serve(client, handler, headers, body)
+
+
+def fail_init(client, error):
+    """The handler cannot be loaded: says why and ends the process."""
+    from . import errors
+
+    document = errors.describe(error, "")
+    logs.error(document)
+    client.fail_init(document["errorType"], payload.encode(document))
+    sys.exit(1)
+
+
+def serve(client, handler, headers, body):
+    """One invocation."""
+    request_id = headers["lambda-runtime-aws-request-id"]
+    logs.request_id = request_id
+    trace_id = headers.get("lambda-runtime-trace-id")
+    if trace_id:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    try:
+        context = Context(headers)
+        answer = handler(payload.parse_event(body, headers["content-type"]), context)
+        answer, content_type = payload.answer(answer)
+    except Exception as error:
+        from . import errors
+
+        document = errors.describe(error, request_id)
+        logs.error(document)
+        client.fail(request_id, document["errorType"], payload.encode(document))
+        return
+    client.respond(request_id, answer, content_type)

@@ -1,0 +1,223 @@
+//! Where an instance's runtime and the pool meet: the runtime asks for the next event and hands in
+//! answers, the pool hands out events and awaits answers. One invocation at a time.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bytes::Bytes;
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, oneshot},
+};
+
+use crate::{http, sandbox::Exit};
+
+/// What became of an event.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The handler's response.
+    Response(Bytes),
+    /// The runtime reported an error.
+    Error(Reported),
+    /// The response was longer than Lambda allows.
+    TooLarge,
+    /// The runtime ended instead.
+    Exited(Exit),
+}
+
+/// An error that a runtime reported, of an invocation or of its init.
+#[derive(Clone, Debug)]
+pub(crate) struct Reported {
+    /// `Lambda-Runtime-Function-Error-Type`.
+    pub(crate) error_type: Option<String>,
+    /// The error document.
+    pub(crate) body: Bytes,
+}
+
+/// How an init ended.
+#[derive(Debug)]
+pub(crate) enum Init {
+    /// The runtime asked for its first event.
+    Ready,
+    /// It reported an error.
+    Failed(Reported),
+    /// It ended.
+    Exited(Exit),
+}
+
+/// Why the desk turned the runtime away.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No invocation has that id.
+    InvalidRequestId,
+    /// Not now: answered already, or an answer is due first.
+    InvalidState,
+}
+
+/// A runtime that waits for an event on its connection.
+pub(crate) struct Parked {
+    /// Its connection.
+    pub(crate) stream: Arc<TcpStream>,
+    /// Bytes owed to it before the event's: replies to requests that came in the same packet.
+    pub(crate) owed: Vec<u8>,
+}
+
+/// The desk of one instance.
+#[derive(Default)]
+pub(crate) struct Desk {
+    state: Mutex<State>,
+    /// Rung when the runtime asks for an event, and when it ends.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    init: Option<Init>,
+    asked_once: bool,
+    parked: Option<Parked>,
+    current: Option<Current>,
+    answered: Option<String>,
+    exit: Option<Exit>,
+}
+
+struct Current {
+    request_id: String,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// The runtime asks for an event and will wait for it.
+    pub(crate) fn park(&self, parked: Parked) -> Result<(), (Refusal, Parked)> {
+        let mut state = self.state();
+        if state.current.is_some() {
+            return Err((Refusal::InvalidState, parked));
+        }
+        state.parked = Some(parked);
+        if !state.asked_once {
+            state.asked_once = true;
+            state.init.get_or_insert(Init::Ready);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// The runtime's connection is gone: it no longer waits there.
+    pub(crate) fn unpark(&self, stream: &Arc<TcpStream>) {
+        let mut state = self.state();
+        if state.parked.as_ref().is_some_and(|parked| Arc::ptr_eq(&parked.stream, stream)) {
+            state.parked = None;
+        }
+    }
+
+    /// The runtime answers an invocation.
+    pub(crate) fn answer(&self, request_id: &str, answer: Answer) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.answered.as_deref() == Some(request_id) {
+            return Err(Refusal::InvalidState);
+        }
+        let current = state.current.take_if(|current| current.request_id == request_id);
+        let current = current.ok_or(Refusal::InvalidRequestId)?;
+        state.answered = Some(current.request_id);
+        // Nobody waits any more after a timeout.
+        let _ = current.answer.send(answer);
+        Ok(())
+    }
+
+    /// The runtime reports that its init failed.
+    pub(crate) fn fail_init(&self, reported: Reported) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.asked_once || state.init.is_some() {
+            return Err(Refusal::InvalidState);
+        }
+        state.init = Some(Init::Failed(reported));
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// The runtime has ended.
+    pub(crate) fn exited(&self, exit: Exit) {
+        let mut state = self.state();
+        state.exit = Some(exit);
+        state.parked = None;
+        state.init.get_or_insert(Init::Exited(exit));
+        if let Some(current) = state.current.take() {
+            let _ = current.answer.send(Answer::Exited(exit));
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for the end of init.
+    pub(crate) async fn init(&self) -> Init {
+        self.wait_for(|state| state.init.take()).await
+    }
+
+    /// Waits until the runtime asks for an event: `true`, or has ended: `false`.
+    pub(crate) async fn settled(&self) -> bool {
+        self.wait_for(settled).await
+    }
+
+    /// Like [`Desk::settled`], if it is already known.
+    pub(crate) fn settled_now(&self) -> Option<bool> {
+        settled(&mut self.state())
+    }
+
+    async fn wait_for<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let found = look(&mut self.state());
+            if let Some(found) = found {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Hands an event to the waiting runtime. The receiver gets its answer.
+    pub(crate) async fn hand(
+        &self,
+        request_id: &str,
+        head: &[u8],
+        payload: &[u8],
+    ) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let parked = {
+            let mut state = self.state();
+            if let Some(exit) = state.exit {
+                let _ = sender.send(Answer::Exited(exit));
+                return receiver;
+            }
+            state.current = Some(Current { request_id: request_id.to_owned(), answer: sender });
+            state.parked.take()
+        };
+        if let Some(parked) = parked {
+            // A broken connection shows as the runtime's end, or as a timeout.
+            let written = write(&parked, head, payload).await;
+            if let Err(error) = written {
+                tracing::debug!(%error, request_id, "the runtime hung up");
+            }
+        }
+        receiver
+    }
+}
+
+fn settled(state: &mut State) -> Option<bool> {
+    if state.exit.is_some() {
+        return Some(false);
+    }
+    state.parked.is_some().then_some(true)
+}
+
+async fn write(parked: &Parked, head: &[u8], payload: &[u8]) -> io::Result<()> {
+    http::write_all(&parked.stream, &[&parked.owed, head, payload]).await
+}

@@ -1,0 +1,355 @@
+//! Just enough HTTP/1.1 for the Runtime API: requests with bounded heads and bodies, bodies by
+//! length or in chunks, kept-alive connections. Written by hand because a warm invocation passes
+//! through here twice, and most of its time would otherwise go into a general server.
+
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::net::TcpStream;
+
+/// Longest request line and headers together.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// A body longer than allowed is read to its end up to this length, so that the client gets to
+/// read the refusal; beyond, the connection is closed.
+const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
+const READ_BYTES: usize = 16 * 1024;
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    head: Bytes,
+    method: (usize, usize),
+    path: (usize, usize),
+    /// `Lambda-Runtime-Function-Error-Type`.
+    pub(crate) error_type: Option<String>,
+    /// The body.
+    pub(crate) body: Body,
+}
+
+/// A request's body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// It was longer than allowed, and thrown away.
+    TooLarge,
+}
+
+impl Request {
+    /// `GET`, `POST`.
+    pub(crate) fn method(&self) -> &[u8] {
+        &self.head[self.method.0..self.method.1]
+    }
+
+    /// The path; anything that is not UTF-8 is no path of ours.
+    pub(crate) fn path(&self) -> &str {
+        std::str::from_utf8(&self.head[self.path.0..self.path.1]).unwrap_or("")
+    }
+}
+
+/// One end of a connection: reads requests one after the other.
+pub(crate) struct Reader<'a> {
+    stream: &'a TcpStream,
+    received: BytesMut,
+    max_body_bytes: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Bodies longer than `max_body_bytes` become [`Body::TooLarge`].
+    pub(crate) fn new(stream: &'a TcpStream, max_body_bytes: usize) -> Reader<'a> {
+        Reader { stream, received: BytesMut::with_capacity(READ_BYTES), max_body_bytes }
+    }
+
+    /// Whether the client has already sent (part of) the next request.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.received.is_empty()
+    }
+
+    /// The next request; `None` when the client has closed the connection between two.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Request>> {
+        let head = loop {
+            if let Some(end) = find(&self.received, b"\r\n\r\n") {
+                break self.received.split_to(end + 4).freeze();
+            }
+            if self.received.len() > MAX_HEAD_BYTES {
+                return Err(malformed("head too long"));
+            }
+            if self.more().await? == 0 {
+                return if self.received.is_empty() { Ok(None) } else { Err(ended()) };
+            }
+        };
+        let parsed = parse(&head)?;
+        if parsed.expects_continue {
+            write_all(self.stream, &[b"HTTP/1.1 100 Continue\r\n\r\n"]).await?;
+        }
+        let body = match parsed.length {
+            Length::Known(length) => self.known(length).await?,
+            Length::Chunked => self.chunked().await?,
+        };
+        let Head { method, path, error_type, .. } = parsed;
+        Ok(Some(Request { head, method, path, error_type, body }))
+    }
+
+    async fn known(&mut self, length: usize) -> io::Result<Body> {
+        if length > self.max_body_bytes {
+            self.discard(length).await?;
+            return Ok(Body::TooLarge);
+        }
+        self.fill(length).await?;
+        Ok(Body::Whole(self.received.split_to(length).freeze()))
+    }
+
+    async fn chunked(&mut self) -> io::Result<Body> {
+        let mut body = BytesMut::new();
+        let mut length = 0;
+        loop {
+            let line = self.line().await?;
+            let digits = line.split(|&byte| byte == b';').next().unwrap_or(&[]).trim_ascii();
+            let size = std::str::from_utf8(digits).ok().filter(|d| !d.starts_with('+'));
+            let size = size.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+            let size = size.ok_or_else(|| malformed("chunk size"))?;
+            if size == 0 {
+                break;
+            }
+            length += size;
+            if size > MAX_DISCARDED_BYTES || length > MAX_DISCARDED_BYTES {
+                return Err(malformed("body too long"));
+            }
+            if length > self.max_body_bytes {
+                body.clear();
+                self.discard(size).await?;
+            } else {
+                self.fill(size).await?;
+                body.extend_from_slice(&self.received[..size]);
+                self.received.advance(size);
+            }
+            if !self.line().await?.is_empty() {
+                return Err(malformed("chunk end"));
+            }
+        }
+        // Trailers end with an empty line. None of them means anything here.
+        while !self.line().await?.is_empty() {}
+        Ok(if length > self.max_body_bytes { Body::TooLarge } else { Body::Whole(body.freeze()) })
+    }
+
+    async fn line(&mut self) -> io::Result<Bytes> {
+        loop {
+            if let Some(end) = find(&self.received, b"\r\n") {
+                let line = self.received.split_to(end).freeze();
+                self.received.advance(2);
+                return Ok(line);
+            }
+            if self.received.len() > MAX_HEAD_BYTES {
+                return Err(malformed("line too long"));
+            }
+            if self.more().await? == 0 {
+                return Err(ended());
+            }
+        }
+    }
+
+    async fn fill(&mut self, length: usize) -> io::Result<()> {
+        while self.received.len() < length {
+            self.received.reserve(length - self.received.len());
+            if self.more().await? == 0 {
+                return Err(ended());
+            }
+        }
+        Ok(())
+    }
+
+    async fn discard(&mut self, length: usize) -> io::Result<()> {
+        if length > MAX_DISCARDED_BYTES {
+            return Err(malformed("body too long"));
+        }
+        let mut left = length;
+        loop {
+            let taken = left.min(self.received.len());
+            self.received.advance(taken);
+            left -= taken;
+            if left == 0 {
+                return Ok(());
+            }
+            if self.more().await? == 0 {
+                return Err(ended());
+            }
+        }
+    }
+
+    async fn more(&mut self) -> io::Result<usize> {
+        if self.received.capacity() - self.received.len() < READ_BYTES / 4 {
+            self.received.reserve(READ_BYTES);
+        }
+        loop {
+            match self.stream.try_read_buf(&mut self.received) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.stream.readable().await?,
+                read => return read,
+            }
+        }
+    }
+}
+
+struct Head {
+    method: (usize, usize),
+    path: (usize, usize),
+    length: Length,
+    expects_continue: bool,
+    error_type: Option<String>,
+}
+
+enum Length {
+    Known(usize),
+    Chunked,
+}
+
+fn parse(head: &[u8]) -> io::Result<Head> {
+    let line_end = find(head, b"\r\n").ok_or_else(|| malformed("request line"))?;
+    let mut spaces = (0..line_end).filter(|&at| head[at] == b' ');
+    let (Some(first), Some(second), None) = (spaces.next(), spaces.next(), spaces.next()) else {
+        return Err(malformed("request line"));
+    };
+    let mut parsed = Head {
+        method: (0, first),
+        path: (first + 1, second),
+        length: Length::Known(0),
+        expects_continue: false,
+        error_type: None,
+    };
+    let mut rest = &head[line_end + 2..];
+    while let Some(end) = find(rest, b"\r\n").filter(|&end| end > 0) {
+        header(&mut parsed, &rest[..end])?;
+        rest = &rest[end + 2..];
+    }
+    Ok(parsed)
+}
+
+fn header(parsed: &mut Head, line: &[u8]) -> io::Result<()> {
+    let colon = line.iter().position(|&b| b == b':').ok_or_else(|| malformed("header"))?;
+    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    if name.eq_ignore_ascii_case(b"content-length") {
+        let digits = std::str::from_utf8(value).ok().filter(|d| !d.starts_with('+'));
+        let length = digits.and_then(|digits| digits.parse().ok());
+        parsed.length = Length::Known(length.ok_or_else(|| malformed("content length"))?);
+    } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+        if !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(malformed("transfer encoding"));
+        }
+        parsed.length = Length::Chunked;
+    } else if name.eq_ignore_ascii_case(b"expect") {
+        parsed.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
+    } else if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-type") {
+        parsed.error_type = Some(String::from_utf8_lossy(value).into_owned());
+    }
+    Ok(())
+}
+
+/// Writes the parts, as one packet where the kernel takes them at once.
+pub(crate) async fn write_all(stream: &TcpStream, parts: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<io::IoSlice<'_>> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
+    let mut left = slices.as_mut_slice();
+    io::IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match stream.try_write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => io::IoSlice::advance_slices(&mut left, written),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+fn malformed(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+fn ended() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{io::AsyncWriteExt, net::TcpListener};
+
+    async fn requests(bytes: &[u8]) -> (Vec<Request>, io::Result<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let bytes = bytes.to_vec();
+        let sender = tokio::spawn(async move {
+            let _ = client.write_all(&bytes).await;
+        });
+        let mut reader = Reader::new(&server, 8);
+        let mut found = Vec::new();
+        let end = loop {
+            match reader.next().await {
+                Ok(Some(request)) => found.push(request),
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e),
+            }
+        };
+        sender.await.unwrap();
+        (found, end)
+    }
+
+    #[tokio::test]
+    async fn requests_come_apart_when_sent_together() {
+        let (found, end) = requests(
+            b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nLambda-Runtime-Function-Error-Type: E\r\n\r\n{}\
+              GET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        )
+        .await;
+        end.unwrap();
+        assert_eq!((found[0].method(), found[0].path()), (&b"POST"[..], "/a"));
+        assert_eq!(found[0].body, Body::Whole(Bytes::from_static(b"{}")));
+        assert_eq!(found[0].error_type.as_deref(), Some("E"));
+        assert_eq!((found[1].method(), found[1].path()), (&b"GET"[..], "/b"));
+    }
+
+    #[tokio::test]
+    async fn chunks_and_trailers_are_read() {
+        let (found, end) = requests(
+            b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+              3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
+        )
+        .await;
+        end.unwrap();
+        assert_eq!(found[0].body, Body::Whole(Bytes::from_static(b"abcde")));
+        assert_eq!(found[1].path(), "/b");
+    }
+
+    #[tokio::test]
+    async fn long_bodies_are_refused_and_the_connection_goes_on() {
+        let (found, end) = requests(
+            b"POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789\
+              POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n\
+              GET /b HTTP/1.1\r\n\r\n",
+        )
+        .await;
+        end.unwrap();
+        assert_eq!(found[0].body, Body::TooLarge);
+        assert_eq!(found[1].body, Body::TooLarge);
+        assert_eq!(found[2].path(), "/b");
+    }
+
+    #[tokio::test]
+    async fn nonsense_ends_the_connection() {
+        let long = [b"GET /a HTTP/1.1\r\nX: ".as_slice(), &[b'x'; 20_000], b"\r\n\r\n"].concat();
+        let nonsense: [&[u8]; 6] = [
+            b"hello\r\n\r\n",
+            b"GET /a HTTP/1.1\r\nno colon\r\n\r\n",
+            b"POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc",
+            &long,
+        ];
+        for bytes in nonsense {
+            assert!(requests(bytes).await.1.is_err(), "{}", String::from_utf8_lossy(&bytes[..20.min(bytes.len())]));
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The child's half of a start, between clone and exec.
+//!
+//! The child shares the server's memory (`CLONE_VM`), while the thread that made it stands still:
+//! it must not allocate, lock, panic or use anything of libc that does. Only system calls (rustix
+//! makes them directly) on what `Plan` holds.
+
+use std::{
+    ffi::{c_int, c_void},
+    io::IoSlice,
+    mem::MaybeUninit,
+    net::{Ipv4Addr, SocketAddrV4},
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+};
+
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+        SocketFlags, SocketType, ipproto, sockopt,
+    },
+    process::Signal,
+    thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets},
+};
+
+use super::{
+    landlock,
+    plan::{Cage, Plan},
+    start::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT},
+};
+
+/// User and group of Lambda's instances.
+pub(super) const UID: u32 = 993;
+pub(super) const GID: u32 = 990;
+
+/// Connections that may wait to be accepted: more than an instance's clients open at once.
+const BACKLOG: c_int = 128;
+
+/// What the child was doing, for errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Step {
+    Descriptors,
+    Handshake,
+    Identity,
+    DeathSignal,
+    Loopback,
+    Listen,
+    Root,
+    Tmp,
+    Proc,
+    PivotRoot,
+    Hostname,
+    Limits,
+    Capabilities,
+    Landlock,
+    Seccomp,
+    Standard,
+    Folder,
+    Exec,
+}
+
+impl Step {
+    const ALL: [(Step, &str); 18] = [
+        (Step::Descriptors, "close the server's descriptors"),
+        (Step::Handshake, "handshake"),
+        (Step::Identity, "take the sandbox's user"),
+        (Step::DeathSignal, "tie to the server"),
+        (Step::Loopback, "loopback up"),
+        (Step::Listen, "listen on loopback"),
+        (Step::Root, "build the root"),
+        (Step::Tmp, "mount /tmp"),
+        (Step::Proc, "mount /proc"),
+        (Step::PivotRoot, "enter the root"),
+        (Step::Hostname, "set the hostname"),
+        (Step::Limits, "set limits"),
+        (Step::Capabilities, "drop capabilities"),
+        (Step::Landlock, "landlock"),
+        (Step::Seccomp, "seccomp"),
+        (Step::Standard, "standard streams"),
+        (Step::Folder, "enter the working folder"),
+        (Step::Exec, "exec"),
+    ];
+
+    /// Its name in errors.
+    pub(super) fn name(self) -> &'static str {
+        Step::ALL.iter().find(|(step, _)| *step == self).map_or("start", |(_, name)| *name)
+    }
+}
+
+/// Why the child gave up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    /// Which entry of the root, if `step` is `Root`.
+    pub(super) entry: u16,
+    pub(super) errno: Errno,
+}
+
+/// Messages of the control socket, from the child, as their first byte.
+pub(super) const HELLO: u8 = 0;
+pub(super) const LISTENERS: u8 = 1;
+pub(super) const FAILED: u8 = 2;
+
+impl Failure {
+    fn encode(self) -> [u8; 8] {
+        let [e0, e1] = self.entry.to_le_bytes();
+        let [n0, n1, n2, n3] = self.errno.raw_os_error().to_le_bytes();
+        [FAILED, self.step as u8, e0, e1, n0, n1, n2, n3]
+    }
+
+    pub(super) fn decode(message: &[u8]) -> Option<Failure> {
+        let &[FAILED, step, e0, e1, n0, n1, n2, n3] = message else { return None };
+        let (step, _) = *Step::ALL.get(usize::from(step))?;
+        let errno = Errno::from_raw_os_error(i32::from_le_bytes([n0, n1, n2, n3]));
+        Some(Failure { step, entry: u16::from_le_bytes([e0, e1]), errno })
+    }
+}
+
+/// Entry point of the clone.
+pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
+    // SAFETY: the spawner passes a `Plan` that outlives the child's use of the shared memory.
+    let plan = unsafe { &*plan.cast::<Plan>() };
+    let Err(failure) = run(plan);
+    // If the server is gone too, nobody wants to know.
+    let _ = rustix::net::send(&plan.control, &failure.encode(), SendFlags::NOSIGNAL);
+    127
+}
+
+/// A result that names the step it failed in.
+trait At<T> {
+    fn at(self, step: Step) -> Result<T, Failure>;
+}
+
+impl<T> At<T> for Result<T, Errno> {
+    fn at(self, step: Step) -> Result<T, Failure> {
+        self.map_err(|errno| Failure { step, entry: 0, errno })
+    }
+}
+
+fn run(plan: &Plan) -> Result<std::convert::Infallible, Failure> {
+    close_others(&plan.kept).at(Step::Descriptors)?;
+    if let Some(cage) = &plan.cage {
+        rustix::net::send(&plan.control, &[HELLO], SendFlags::NOSIGNAL).at(Step::Handshake)?;
+        await_go(plan.control.as_fd()).at(Step::Handshake)?;
+        take_identity(cage).at(Step::Identity)?;
+    }
+    // After the change of user, which clears it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).at(Step::DeathSignal)?;
+    if plan.cage.is_none() && rustix::process::getppid() != Some(plan.server) {
+        // It died just before; in a process namespace the handshake tells.
+        return Err(Failure { step: Step::DeathSignal, entry: 0, errno: Errno::SRCH });
+    }
+    rustix::process::setsid().at(Step::DeathSignal)?;
+    if let Some(cage) = &plan.cage {
+        enter(cage, plan.control.as_fd())?;
+    }
+    standard_streams(plan).at(Step::Standard)?;
+    rustix::process::chdir(plan.folder.as_c_str()).at(Step::Folder)?;
+    if let Some(cage) = &plan.cage {
+        await_go(plan.control.as_fd()).at(Step::Handshake)?;
+        bind_hands(cage)?;
+    }
+    default_signals();
+    Err(Failure { step: Step::Exec, entry: 0, errno: exec(plan) })
+}
+
+/// Namespaces furnished: sockets, root, names, limits.
+fn enter(cage: &Cage, control: BorrowedFd<'_>) -> Result<(), Failure> {
+    loopback_up().at(Step::Loopback)?;
+    let api = listen(RUNTIME_API_PORT).at(Step::Listen)?;
+    let aws = listen(AWS_ENDPOINT_PORT).at(Step::Listen)?;
+    hand_over(control, &[api.as_fd(), aws.as_fd()]).at(Step::Listen)?;
+    drop((api, aws));
+    cage.root.build().map_err(|(entry, errno)| Failure { step: Step::Root, entry, errno })?;
+    cage.root.mount_tmp().at(Step::Tmp)?;
+    cage.root.mount_proc().at(Step::Proc)?;
+    cage.root.enter().at(Step::PivotRoot)?;
+    rustix::system::sethostname(&cage.hostname).at(Step::Hostname)?;
+    cage.limits.apply().at(Step::Limits)
+}
+
+/// From here on the child can do less and less.
+fn bind_hands(cage: &Cage) -> Result<(), Failure> {
+    drop_capabilities().at(Step::Capabilities)?;
+    rustix::thread::set_no_new_privs(true).at(Step::Capabilities)?;
+    landlock::restrict(cage.landlock_abi).at(Step::Landlock)?;
+    cage.filters.install().at(Step::Seccomp)
+}
+
+/// Nothing of the server's stays open, whoever opened it and however; at exec what is kept closes
+/// too. At once, not at exec: a copy of the parent's end of a control socket, its own or another
+/// child's, would hide the server's death from whoever waits at the other end.
+fn close_others(kept: &[RawFd]) -> Result<(), Errno> {
+    let mut first = 3;
+    for &fd in kept {
+        close_range(first, fd as u32 - 1)?;
+        first = fd as u32 + 1;
+    }
+    close_range(first, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> Result<(), Errno> {
+    if first > last {
+        return Ok(());
+    }
+    // SAFETY: closes only in this process's own copy of the table, and only what is never used.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0u32) };
+    if done < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Waits for the parent: the first time for the user map, the second for the cgroup.
+fn await_go(control: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut byte = [0u8];
+    match rustix::net::recv(control, &mut byte, RecvFlags::empty())? {
+        (1, _) => Ok(()),
+        _ => Err(Errno::CONNRESET),
+    }
+}
+
+/// Before any mount, so that what is mounted is the user's. The calls are per thread: libc's would
+/// change all of the server's.
+fn take_identity(cage: &Cage) -> Result<(), Errno> {
+    use rustix::process::{Gid, Uid};
+    let (uid, gid) = (Uid::from_raw(UID), Gid::from_raw(GID));
+    if cage.drop_groups {
+        rustix::thread::set_thread_groups(&[])?;
+    }
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    // A session keyring of its own: the server's keys are not for the function.
+    // SAFETY: joins a new keyring; a kernel without keyrings has nothing to hide.
+    unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, 0) };
+    Ok(())
+}
+
+fn loopback_up() -> Result<(), Errno> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: `ifreq` is plain old data; the kernel reads a name and a flag from it.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = b'l' as _;
+        request.ifr_name[1] = b'o' as _;
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        if libc::syscall(libc::SYS_ioctl, fd, libc::SIOCSIFFLAGS, &raw const request) < 0 {
+            return Err(last_errno());
+        }
+    }
+    Ok(())
+}
+
+fn listen(port: u16) -> Result<OwnedFd, Errno> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        Some(ipproto::TCP),
+    )?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn hand_over(control: BorrowedFd<'_>, sockets: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
+        return Err(Errno::NOBUFS);
+    }
+    let message = [IoSlice::new(&[LISTENERS])];
+    rustix::net::sendmsg(control, &message, &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+fn standard_streams(plan: &Plan) -> Result<(), Errno> {
+    rustix::stdio::dup2_stdin(&plan.stdin)?;
+    rustix::stdio::dup2_stdout(&plan.stdout)?;
+    rustix::stdio::dup2_stderr(&plan.stderr)?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    Ok(())
+}
+
+fn drop_capabilities() -> Result<(), Errno> {
+    rustix::thread::clear_ambient_capability_set()?;
+    // Root's ways with capabilities, should anybody become root: off, for good.
+    let root_is_nobody = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(root_is_nobody)?;
+    for capability in CapabilitySet::all().iter() {
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            // The kernel is older than the capability.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets)
+}
+
+/// Exec keeps ignored signals ignored (Rust ignores SIGPIPE) and the spawner's mask.
+fn default_signals() {
+    // The kernel's `struct sigaction` with everything zero is the default action.
+    let default = [0u64; 4];
+    let none = 0u64;
+    for signal in 1..=64 {
+        // SAFETY: changes this process's own table; SIGKILL and SIGSTOP are refused, rightly.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, 0usize, 8usize)
+        };
+    }
+    // SAFETY: 8 bytes is the size of the kernel's signal set.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, 0usize, 8usize)
+    };
+}
+
+fn exec(plan: &Plan) -> Errno {
+    let (program, arguments) = (plan.arguments.first(), plan.arguments.as_ptr());
+    // SAFETY: arrays of C strings that end with a null pointer and live as long as the plan.
+    unsafe { libc::execve(program, arguments, plan.environment.as_ptr()) };
+    last_errno()
+}
+
+/// The last raw call's error. The child uses the place of the thread that made it, which stands
+/// still.
+pub(super) fn last_errno() -> Errno {
+    // SAFETY: the address is always valid.
+    Errno::from_raw_os_error(unsafe { *libc::__errno_location() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_survives_the_control_socket() {
+        for (index, (step, _)) in Step::ALL.iter().enumerate() {
+            assert_eq!(*step as usize, index, "{step:?} stands at its own number");
+        }
+        let failure = Failure { step: Step::Proc, entry: 300, errno: Errno::PERM };
+        let back = Failure::decode(&failure.encode()).unwrap();
+        assert_eq!((back.step, back.entry, back.errno), (Step::Proc, 300, Errno::PERM));
+    }
+}

@@ -1,0 +1,107 @@
+//! Landlock: the kernel's second opinion on what the mounts already say. Runs in the child.
+
+use std::{ffi::CStr, os::fd::AsRawFd};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+
+use super::child::last_errno;
+
+const EXECUTE: u64 = 1 << 0;
+const WRITE_FILE: u64 = 1 << 1;
+const READ_FILE: u64 = 1 << 2;
+const READ_DIR: u64 = 1 << 3;
+/// The thirteen rights of the first version.
+const FIRST: u64 = (1 << 13) - 1;
+const REFER: u64 = 1 << 13;
+const TRUNCATE: u64 = 1 << 14;
+const IOCTL_DEV: u64 = 1 << 15;
+
+const CREATE_RULESET_VERSION: u32 = 1;
+const RULE_PATH_BENEATH: u32 = 1;
+
+/// The first version in which a file may be renamed into another folder.
+const USABLE: u32 = 2;
+
+/// `struct landlock_ruleset_attr` of the first version.
+#[repr(C)]
+struct Ruleset {
+    handled_access_fs: u64,
+}
+
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+struct PathBeneath {
+    allowed_access: u64,
+    parent_fd: i32,
+}
+
+/// The kernel's version of Landlock, 0 if it has none that is of use.
+pub(super) fn abi() -> u32 {
+    // SAFETY: asks for the version; takes no pointer.
+    let version = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, 0usize, 0usize, CREATE_RULESET_VERSION)
+    };
+    u32::try_from(version).ok().filter(|v| *v >= USABLE).unwrap_or(0)
+}
+
+/// Reads and executes everywhere, writes to `/tmp` and `/dev/shm`, devices and its own `/proc`.
+pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
+    if abi == 0 {
+        return Ok(());
+    }
+    let all = rights(abi);
+    let ruleset = Ruleset { handled_access_fs: all };
+    // SAFETY: the structure is as long as said and outlives the call.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            &raw const ruleset,
+            size_of::<Ruleset>(),
+            0u32,
+        )
+    };
+    if fd < 0 {
+        return Err(last_errno());
+    }
+    // The descriptor is closed by exec.
+    let fd = fd as i32;
+    allow(fd, c"/", EXECUTE | READ_FILE | READ_DIR)?;
+    allow(fd, c"/tmp", all)?;
+    allow(fd, c"/dev/shm", all)?;
+    allow(fd, c"/dev", all & (READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV))?;
+    allow(fd, c"/proc", all & (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE))?;
+    // SAFETY: takes no pointer.
+    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, fd, 0u32) };
+    if done < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+fn allow(ruleset: i32, path: &CStr, allowed_access: u64) -> Result<(), Errno> {
+    let folder = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let rule = PathBeneath { allowed_access, parent_fd: folder.as_raw_fd() };
+    // SAFETY: the structure is the kernel's and outlives the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset,
+            RULE_PATH_BENEATH,
+            &raw const rule,
+            0u32,
+        )
+    };
+    if done < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// The rights that this version knows; a kernel refuses one it does not.
+fn rights(abi: u32) -> u64 {
+    let mut rights = FIRST | REFER;
+    if abi >= 3 {
+        rights |= TRUNCATE;
+    }
+    if abi >= 5 {
+        rights |= IOCTL_DEV;
+    }
+    rights
+}

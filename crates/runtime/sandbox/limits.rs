@@ -1,0 +1,110 @@
+//! What one instance may use, whichever way the machine enforces it.
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+
+use super::spec::Spec;
+
+/// Lambda's limit of open files.
+const OPEN_FILES: u64 = 1024;
+
+/// Lambda gives one processor's time per 1,769 MiB of memory.
+const MIB_PER_PROCESSOR: f64 = 1769.0;
+
+/// The kernel's own for an instance (stacks, page tables, mounts), which a cgroup counts as well
+/// but which is not the function's.
+const KERNEL_MIB: u32 = 4;
+
+/// Without a cgroup, memory can only be bounded per process and by address space, of which
+/// interpreters map more than they use: a backstop, not Lambda's limit.
+const LOOSE_MEMORY_FACTOR: u64 = 2;
+const LOOSE_MEMORY_MIB: u64 = 512;
+
+/// Limits of one instance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    memory_mib: u32,
+    pub(super) pids: u32,
+    open_files: u64,
+    /// Set when no cgroup bounds memory.
+    data_bytes: Option<u64>,
+}
+
+/// Who enforces the limit of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemoryBy {
+    Cgroup,
+    Process,
+}
+
+impl Limits {
+    pub(super) fn new(spec: &Spec, memory: MemoryBy) -> Limits {
+        // Raising the hard limit is not a function's right, nor a rootless server's.
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(OPEN_FILES);
+        let loose = u64::from(spec.memory_mib) * LOOSE_MEMORY_FACTOR + LOOSE_MEMORY_MIB;
+        Limits {
+            memory_mib: spec.memory_mib,
+            pids: spec.pids,
+            open_files: hard.min(OPEN_FILES),
+            data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
+        }
+    }
+
+    /// The cgroup's limit.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        u64::from(self.memory_mib + KERNEL_MIB) << 20
+    }
+
+    /// Microseconds of processor time in `period`.
+    pub(super) fn processor_micros(&self, period: u64) -> u64 {
+        let share = f64::from(self.memory_mib) / MIB_PER_PROCESSOR;
+        // The kernel takes no quota under a millisecond.
+        ((share * period as f64) as u64).max(1000)
+    }
+
+    /// Sets what a process can be limited by. Runs in the child.
+    pub(super) fn apply(&self) -> Result<(), Errno> {
+        no_more_namespaces();
+        limit(Resource::Nofile, self.open_files)?;
+        limit(Resource::Nproc, u64::from(self.pids))?;
+        limit(Resource::Core, 0)?;
+        self.data_bytes.map_or(Ok(()), |bytes| limit(Resource::Data, bytes))
+    }
+}
+
+/// A second lock besides seccomp: this user namespace shall have none below it.
+fn no_more_namespaces() {
+    let path = c"/proc/sys/user/max_user_namespaces";
+    if let Ok(file) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::io::write(&file, b"0");
+    }
+}
+
+fn limit(resource: Resource, value: u64) -> Result<(), Errno> {
+    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(memory_mib: u32) -> Limits {
+        Limits { memory_mib, pids: 1024, open_files: 1024, data_bytes: None }
+    }
+
+    #[test]
+    fn processor_time_follows_memory() {
+        assert_eq!(limits(1769).processor_micros(20_000), 20_000);
+        assert_eq!(limits(3538).processor_micros(20_000), 40_000);
+        assert_eq!(limits(128).processor_micros(20_000), 1447);
+        assert_eq!(limits(64).processor_micros(20_000), 1000);
+    }
+
+    #[test]
+    fn the_kernels_own_is_not_taken_from_the_function() {
+        assert_eq!(limits(128).memory_bytes(), 132 << 20);
+    }
+}

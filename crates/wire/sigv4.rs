@@ -1,0 +1,341 @@
+//! Signature version 4: what a request claims, and whether the claim holds.
+//!
+//! Source: "AWS Signature Version 4 for API requests" (canonical request, string to sign, signing
+//! key). S3's differences: the path is encoded once and not normalised, presigned bodies are
+//! unsigned, clocks may differ by 15 minutes instead of 5.
+
+use hmac::{Hmac, Mac};
+use http::{HeaderMap, Method, request::Parts};
+use kit::Millis;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use time::{PrimitiveDateTime, macros::format_description};
+
+/// Everything but `A-Za-z0-9-._~` is encoded.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same, with slashes left alone.
+const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The longest life of a presigned URL: seven days.
+const MAX_EXPIRES_SECONDS: u64 = 604_800;
+
+/// What a request says about who signed it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Access key id.
+    pub access_key: String,
+    /// `20261123`.
+    pub day: String,
+    /// Region of the scope.
+    pub region: String,
+    /// Service of the scope.
+    pub service: String,
+    /// Session token, for temporary credentials.
+    pub token: Option<String>,
+    signed_headers: Vec<String>,
+    signature: String,
+    /// `20261123T191540Z`.
+    moment: String,
+    presigned: Option<Presigned>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Presigned {
+    expires_seconds: u64,
+}
+
+/// Why a request's signature is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Parts of the signature are missing or malformed.
+    #[error("{0}")]
+    Incomplete(String),
+    /// It was signed with another secret, or changed on the way.
+    #[error("the signature does not match")]
+    Mismatch,
+    /// The client's clock is off. The text is AWS's.
+    #[error("{0}")]
+    Skewed(String),
+    /// A presigned URL after its end.
+    #[error("Request has expired")]
+    Expired {
+        /// `X-Amz-Expires`.
+        expires_seconds: u64,
+        /// When it ended.
+        ended: Millis,
+    },
+}
+
+impl Claim {
+    /// Reads the claim out of the `Authorization` header or the query string.
+    /// `None`: the request is not signed with version 4.
+    ///
+    /// # Errors
+    /// It is, but parts are missing.
+    pub fn of(parts: &Parts, query: &[(String, String)]) -> Result<Option<Claim>, Refusal> {
+        if let Some(value) = parts.headers.get(http::header::AUTHORIZATION) {
+            let Ok(text) = value.to_str() else { return Ok(None) };
+            let Some(fields) = text.strip_prefix(ALGORITHM) else { return Ok(None) };
+            return from_header(fields, &parts.headers).map(Some);
+        }
+        let signed =
+            query.iter().any(|(name, value)| name == "X-Amz-Algorithm" && value == ALGORITHM);
+        if signed { from_query(query).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether it came in the query string.
+    pub fn is_presigned(&self) -> bool {
+        self.presigned.is_some()
+    }
+
+    /// Checks the signature and the time. `body_sha256` is the hash of the body where the request
+    /// does not name one itself.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn verify(
+        &self,
+        secret: &str,
+        parts: &Parts,
+        query: &[(String, String)],
+        body_sha256: &str,
+        now: Millis,
+    ) -> Result<(), Refusal> {
+        self.check_time(now)?;
+        let canonical = self.canonical_request(parts, query, body_sha256);
+        let scope = format!("{}/{}/{}/aws4_request", self.day, self.region, self.service);
+        let to_sign = format!(
+            "{ALGORITHM}\n{}\n{scope}\n{}",
+            self.moment,
+            hex::encode(Sha256::digest(canonical))
+        );
+        let mut key = sign(format!("AWS4{secret}").as_bytes(), &self.day);
+        for part in [self.region.as_str(), &self.service, "aws4_request"] {
+            key = sign(&key, part);
+        }
+        let wanted = hex::encode(sign(&key, &to_sign));
+        let same: bool = wanted.as_bytes().ct_eq(self.signature.as_bytes()).into();
+        if same { Ok(()) } else { Err(Refusal::Mismatch) }
+    }
+
+    fn check_time(&self, now: Millis) -> Result<(), Refusal> {
+        let signed = parse_moment(&self.moment).ok_or_else(|| {
+            Refusal::Incomplete(incomplete(
+                "a valid X-Amz-Date",
+                "Date must be in ISO-8601 'basic format'",
+            ))
+        })?;
+        let skew_minutes = if self.service == "s3" { 15 } else { 5 };
+        let skew = skew_minutes * 60_000;
+        if let Some(Presigned { expires_seconds }) = self.presigned {
+            let ended = signed.plus_seconds(expires_seconds);
+            if now > ended {
+                return Err(Refusal::Expired { expires_seconds, ended });
+            }
+        } else if now.since(signed) > skew {
+            let edge = Millis(now.0 - skew);
+            let (signed, edge, now) = (basic(signed), basic(edge), basic(now));
+            return Err(Refusal::Skewed(format!(
+                "Signature expired: {signed} is now earlier than {edge} ({now} - {skew_minutes} min.)"
+            )));
+        }
+        if signed.since(now) > skew {
+            let edge = now.plus(skew);
+            let (signed, edge, now) = (basic(signed), basic(edge), basic(now));
+            return Err(Refusal::Skewed(format!(
+                "Signature not yet current: {signed} is still later than {edge} ({now} + {skew_minutes} min.)"
+            )));
+        }
+        Ok(())
+    }
+
+    fn canonical_request(
+        &self,
+        parts: &Parts,
+        query: &[(String, String)],
+        body_sha256: &str,
+    ) -> String {
+        let path = canonical_path(parts.uri.path(), self.service == "s3");
+        let mut pairs: Vec<(String, String)> = query
+            .iter()
+            .filter(|(name, _)| name != "X-Amz-Signature")
+            .map(|(name, value)| (encode(name), encode(value)))
+            .collect();
+        pairs.sort();
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut headers = String::new();
+        for name in &self.signed_headers {
+            headers.push_str(&format!("{name}:{}\n", canonical_header(parts, name)));
+        }
+        let payload =
+            match parts.headers.get("x-amz-content-sha256").and_then(|it| it.to_str().ok()) {
+                Some(hash) => hash,
+                None if self.presigned.is_some() && self.service == "s3" => "UNSIGNED-PAYLOAD",
+                None => body_sha256,
+            };
+        let (method, names) = (parts.method.as_str(), self.signed_headers.join(";"));
+        format!("{method}\n{path}\n{}\n{headers}\n{names}\n{payload}", pairs.join("&"))
+    }
+}
+
+fn from_header(fields: &str, headers: &HeaderMap) -> Result<Claim, Refusal> {
+    let field = |name: &str| {
+        fields
+            .split(',')
+            .filter_map(|field| field.trim().split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+            .ok_or_else(|| {
+                Refusal::Incomplete(incomplete(&format!("'{name}' parameter"), fields.trim()))
+            })
+    };
+    let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let moment = header("x-amz-date").or_else(|| header("date")).ok_or_else(|| {
+        Refusal::Incomplete(incomplete(
+            "existence of either a 'X-Amz-Date' or a 'Date' header.",
+            fields.trim(),
+        ))
+    })?;
+    let scope = Scope::parse(&field("Credential")?)?;
+    let signed_headers = field("SignedHeaders")?.split(';').map(str::to_owned).collect();
+    let token = header("x-amz-security-token");
+    Ok(scope.claim(signed_headers, field("Signature")?, moment, token, None))
+}
+
+fn from_query(query: &[(String, String)]) -> Result<Claim, Refusal> {
+    let field = |name: &str| {
+        let found = query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        found.ok_or_else(|| Refusal::Incomplete(incomplete(&format!("'{name}' parameter"), "")))
+    };
+    let expires = field("X-Amz-Expires").unwrap_or_else(|_| "900".to_owned());
+    let expires_seconds = expires.parse().ok().filter(|it| *it <= MAX_EXPIRES_SECONDS).ok_or_else(|| {
+        Refusal::Incomplete("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds".to_owned())
+    })?;
+    let scope = Scope::parse(&field("X-Amz-Credential")?)?;
+    let signed_headers = field("X-Amz-SignedHeaders")?.split(';').map(str::to_owned).collect();
+    let (signature, moment) = (field("X-Amz-Signature")?, field("X-Amz-Date")?);
+    let token = field("X-Amz-Security-Token").ok();
+    Ok(scope.claim(signed_headers, signature, moment, token, Some(Presigned { expires_seconds })))
+}
+
+/// `KEY/20261123/us-east-1/sqs/aws4_request`.
+struct Scope {
+    access_key: String,
+    day: String,
+    region: String,
+    service: String,
+}
+
+impl Scope {
+    fn parse(text: &str) -> Result<Scope, Refusal> {
+        // Access keys may hold slashes: the scope is the last four parts.
+        let mut parts = text.rsplitn(5, '/');
+        let mut next = || parts.next().map(str::to_owned);
+        match (next(), next(), next(), next(), next()) {
+            (Some(end), Some(service), Some(region), Some(day), Some(access_key))
+                if end == "aws4_request" =>
+            {
+                Ok(Scope { access_key, day, region, service })
+            }
+            _ => Err(Refusal::Incomplete(format!(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
+            ))),
+        }
+    }
+
+    fn claim(
+        self,
+        signed_headers: Vec<String>,
+        signature: String,
+        moment: String,
+        token: Option<String>,
+        presigned: Option<Presigned>,
+    ) -> Claim {
+        let Scope { access_key, day, region, service } = self;
+        Claim {
+            access_key,
+            day,
+            region,
+            service,
+            token,
+            signed_headers,
+            signature,
+            moment,
+            presigned,
+        }
+    }
+}
+
+fn incomplete(what: &str, given: &str) -> String {
+    format!("Authorization header requires {what} Authorization={given}")
+}
+
+fn sign(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// S3 encodes the path once; the others encode what is already encoded once more, without dots and
+/// double slashes.
+fn canonical_path(path: &str, s3: bool) -> String {
+    if s3 {
+        let decoded: Vec<u8> = percent_decode_str(path).collect();
+        return percent_encoding::percent_encode(&decoded, PATH).to_string();
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/').filter(|it| !it.is_empty() && *it != ".") {
+        if segment == ".." {
+            segments.pop();
+        } else {
+            segments.push(segment);
+        }
+    }
+    let end = if path.ends_with('/') && !segments.is_empty() { "/" } else { "" };
+    utf8_percent_encode(&format!("/{}{end}", segments.join("/")), PATH).to_string()
+}
+
+fn canonical_header(parts: &Parts, name: &str) -> String {
+    let mut values: Vec<String> = parts
+        .headers
+        .get_all(name)
+        .iter()
+        .map(|value| {
+            String::from_utf8_lossy(value.as_bytes())
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    // HTTP/1.0-style or absolute-form requests carry the host in the URI.
+    if values.is_empty() && name == "host" {
+        values.extend(parts.uri.authority().map(ToString::to_string));
+    }
+    // Clients sign a request body's announcement even where a proxy has taken it away.
+    if values.is_empty() && name == "content-length" && parts.method != Method::GET {
+        values.push("0".to_owned());
+    }
+    values.join(",")
+}
+
+fn parse_moment(text: &str) -> Option<Millis> {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let date = PrimitiveDateTime::parse(text, format)
+        .map(PrimitiveDateTime::assume_utc)
+        .or_else(|_| {
+            time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc2822)
+        })
+        .ok()?;
+    u64::try_from(date.unix_timestamp()).ok().map(|seconds| Millis(seconds * 1000))
+}
+
+fn basic(moment: Millis) -> String {
+    moment.iso8601_seconds().replace(['-', ':'], "")
+}

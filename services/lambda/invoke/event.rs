@@ -1,0 +1,160 @@
+//! Asynchronous events: when they are tried again, when they are given up, and who is told.
+//!
+//! Sources: "Invoking a Lambda function asynchronously" (two retries, one and two minutes later),
+//! "Capturing records of Lambda asynchronous invocations" (the record's form).
+
+use kit::{Arn, Millis};
+use runtime::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use crate::limits::{ASYNC_EVENT_AGE_SECONDS, ASYNC_RETRIES};
+
+/// How asynchronous events of a function are handled; what is not set has AWS's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventPolicy {
+    /// `MaximumRetryAttempts`.
+    pub(crate) retries: Option<u32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub(crate) age_seconds: Option<u32>,
+    /// `DestinationConfig.OnSuccess`.
+    pub(crate) on_success: Option<Arn>,
+    /// `DestinationConfig.OnFailure`.
+    pub(crate) on_failure: Option<Arn>,
+    /// When it was set.
+    pub(crate) modified: Millis,
+}
+
+/// What follows an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It succeeded.
+    Done,
+    /// The function failed; again at this moment.
+    Again(Millis),
+    /// It failed for the last time.
+    GiveUp(Condition),
+}
+
+/// `requestContext.condition` of a destination's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Success,
+    RetriesExhausted,
+    EventAgeExceeded,
+}
+
+impl Condition {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Condition::Success => "Success",
+            Condition::RetriesExhausted => "RetriesExhausted",
+            Condition::EventAgeExceeded => "EventAgeExceeded",
+        }
+    }
+}
+
+impl EventPolicy {
+    /// Whether an event that was caused at `created` is too old to run.
+    pub(crate) fn expired(&self, created: Millis, now: Millis) -> bool {
+        let age = self.age_seconds.unwrap_or(ASYNC_EVENT_AGE_SECONDS);
+        now > created.plus_seconds(u64::from(age))
+    }
+
+    /// What follows an attempt that came to `outcome`, when `attempts` were counted before it.
+    pub(crate) fn next(&self, failed: bool, attempts: u32, created: Millis, now: Millis) -> Next {
+        if !failed {
+            return Next::Done;
+        }
+        if attempts >= self.retries.unwrap_or(ASYNC_RETRIES) {
+            return Next::GiveUp(Condition::RetriesExhausted);
+        }
+        // One minute before the second attempt, two before the third.
+        let at = now.plus_seconds(60 * u64::from(attempts + 1));
+        if self.expired(created, at) {
+            return Next::GiveUp(Condition::EventAgeExceeded);
+        }
+        Next::Again(at)
+    }
+}
+
+/// The record that a destination receives.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record<'a> {
+    pub(crate) version: &'static str,
+    pub(crate) timestamp: String,
+    pub(crate) request_context: RequestContext<'a>,
+    pub(crate) request_payload: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) response_context: Option<ResponseContext<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) response_payload: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RequestContext<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) function_arn: &'a str,
+    pub(crate) condition: &'static str,
+    pub(crate) approximate_invoke_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResponseContext<'a> {
+    pub(crate) status_code: u16,
+    pub(crate) executed_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function_error: Option<&'static str>,
+}
+
+/// An attempt's outcome as the response half of a record.
+pub(crate) fn response<'a>(
+    outcome: &Outcome,
+    executed_version: &'a str,
+) -> (ResponseContext<'a>, Value) {
+    let function_error = outcome.error.map(|_| "Unhandled");
+    let payload = serde_json::from_slice(&outcome.payload).unwrap_or_else(|_| {
+        Value::String(String::from_utf8_lossy(&outcome.payload).into_owned())
+    });
+    (ResponseContext { status_code: 200, executed_version, function_error }, payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    #[test]
+    fn a_failure_is_tried_again_after_one_minute_and_after_two() {
+        let policy = EventPolicy::default();
+        let (created, now) = (Millis(0), Millis(5));
+        assert_eq!(policy.next(true, 0, created, now), Next::Again(now.plus(MINUTE)));
+        assert_eq!(policy.next(true, 1, created, now), Next::Again(now.plus(2 * MINUTE)));
+        assert_eq!(policy.next(true, 2, created, now), Next::GiveUp(Condition::RetriesExhausted));
+        assert_eq!(policy.next(false, 2, created, now), Next::Done);
+    }
+
+    #[test]
+    fn an_event_that_would_be_too_old_is_given_up_at_once() {
+        let policy = EventPolicy { age_seconds: Some(60), ..EventPolicy::default() };
+        assert!(!policy.expired(Millis(0), Millis(MINUTE)));
+        assert!(policy.expired(Millis(0), Millis(MINUTE + 1)));
+        assert_eq!(
+            policy.next(true, 0, Millis(0), Millis(1)),
+            Next::GiveUp(Condition::EventAgeExceeded)
+        );
+    }
+
+    #[test]
+    fn no_retries_means_one_attempt() {
+        let policy = EventPolicy { retries: Some(0), ..EventPolicy::default() };
+        assert_eq!(
+            policy.next(true, 0, Millis(0), Millis(0)),
+            Next::GiveUp(Condition::RetriesExhausted)
+        );
+    }
+}

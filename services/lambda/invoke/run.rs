@@ -1,0 +1,62 @@
+//! One invocation: a place in the account's concurrency, then the pool.
+
+use bytes::Bytes;
+use kit::Millis;
+use runtime::{Invocation, Outcome, RuntimeError};
+
+use crate::{
+    Error, Lambda,
+    functions::Runnable,
+    invoke::{concurrency::FunctionKey, trace},
+};
+
+/// What is sent to a function.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// Its id in logs, headers and answers.
+    pub(crate) id: String,
+    /// The event, JSON.
+    pub(crate) payload: Bytes,
+    /// Client context, JSON.
+    pub(crate) client_context: Option<String>,
+    /// Trace header to carry on, or empty.
+    pub(crate) trace: String,
+}
+
+impl Lambda {
+    /// Runs a function once and waits for what it comes to.
+    pub(crate) async fn run(
+        &self,
+        runnable: &Runnable,
+        request: Request,
+        now: Millis,
+    ) -> Result<Outcome, Error> {
+        let function = &runnable.function;
+        let key = FunctionKey {
+            account: function.account,
+            region: function.region.clone(),
+            name: function.name.clone(),
+        };
+        let reserved = self.functions.reserved(function.account, &function.region);
+        let place = self
+            .concurrency
+            .enter(key, runnable.reserved, reserved)
+            .map_err(Error::Throttled)?;
+        let invocation = Invocation {
+            trace_id: trace::header(&request.trace, now),
+            request_id: request.id,
+            payload: request.payload,
+            invoked_arn: runnable.invoked_arn.clone(),
+            client_context: request.client_context,
+            cognito_identity: None,
+        };
+        let outcome = self.pool.invoke(function, invocation).await;
+        drop(place);
+        outcome.map_err(|error| match error {
+            RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
+            RuntimeError::Stopping => Error::Stopping,
+            RuntimeError::NoInterpreter(text) => Error::InvalidRuntime(text),
+            RuntimeError::Start { .. } => Error::Service(error.to_string()),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! The poller of a queue: leases messages, runs the function on each batch, deletes what succeeded.
+//! What failed becomes visible again when its visibility timeout ends, and the queue's redrive
+//! policy counts it.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::{Leased, Queue, QueueError};
+use bytes::Bytes;
+use kit::{Millis, ids};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    Error, Lambda,
+    invoke::run::Request,
+    sources::{
+        batch::{self, Failures},
+        mapping::{Filters, Mapping},
+    },
+};
+
+/// Batches at once when a mapping starts ("Scaling behavior for standard queues").
+const FIRST_CONCURRENCY: usize = 5;
+/// How many are added each second while all are busy (300 a minute).
+const ADDED_EACH_SECOND: usize = 5;
+/// The most batches at once without `MaximumConcurrency`.
+const MAX_CONCURRENCY: usize = 1250;
+/// How long one receive waits for a first message.
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// Waits after a failure of the queue or a throttle, doubling from the first to the last.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LAST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// Polls until told to stop, then waits for the batches under way.
+pub(crate) async fn poll(
+    lambda: Arc<Lambda>,
+    mapping: Arc<Mapping>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let Some(queue) = lambda.bus.directory().queues().cloned() else { return };
+    let Ok(filters) = Filters::parse(&mapping.filters) else { return };
+    let poller = Arc::new(Poller { lambda, mapping, queue, filters, stop: stop.clone() });
+    let mut scale = Scale::new(&poller);
+    let mut batches = JoinSet::new();
+    let mut failures = 0;
+    while !*stop.borrow() {
+        let place = tokio::select! {
+            place = scale.place(&poller) => place,
+            _ = stop.changed() => break,
+        };
+        let received = tokio::select! {
+            received = poller.receive() => received,
+            _ = stop.changed() => break,
+        };
+        match received {
+            Ok(messages) => {
+                failures = 0;
+                for batch in batch::split(messages) {
+                    let (poller, place) = (poller.clone(), place.clone());
+                    batches.spawn(async move {
+                        poller.process(batch).await;
+                        drop(place);
+                    });
+                }
+            }
+            Err(error) => {
+                tracing::debug!(mapping = poller.mapping.id, %error, "receiving failed");
+                let wait = backoff(failures);
+                failures += 1;
+                tokio::select! {
+                    () = poller.lambda.clock.sleep(wait) => {}
+                    _ = stop.changed() => break,
+                }
+            }
+        }
+        while batches.try_join_next().is_some() {}
+    }
+    while batches.join_next().await.is_some() {}
+}
+
+/// What every batch of one mapping shares.
+struct Poller {
+    lambda: Arc<Lambda>,
+    mapping: Arc<Mapping>,
+    queue: Arc<dyn Queue>,
+    filters: Filters,
+    stop: watch::Receiver<bool>,
+}
+
+/// How many batches may run at once: few at first, more while all are busy.
+struct Scale {
+    places: Arc<Semaphore>,
+    given: usize,
+    most: usize,
+    grown: Millis,
+}
+
+impl Scale {
+    fn new(poller: &Poller) -> Scale {
+        let most = poller.mapping.maximum_concurrency.map_or(MAX_CONCURRENCY, |it| it as usize);
+        let given = FIRST_CONCURRENCY.min(most);
+        let grown = poller.lambda.clock.now();
+        Scale { places: Arc::new(Semaphore::new(given)), given, most, grown }
+    }
+
+    async fn place(&mut self, poller: &Poller) -> Arc<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(place) = self.places.clone().try_acquire_owned() {
+                return Arc::new(place);
+            }
+            let next_growth = self.grown.plus_seconds(1);
+            let can_grow = self.given < self.most;
+            tokio::select! {
+                Ok(place) = self.places.clone().acquire_owned() => return Arc::new(place),
+                () = poller.lambda.clock.sleep_until(next_growth), if can_grow => {
+                    let more = ADDED_EACH_SECOND.min(self.most - self.given);
+                    self.places.add_permits(more);
+                    self.given += more;
+                    self.grown = poller.lambda.clock.now();
+                }
+            }
+        }
+    }
+}
+
+impl Poller {
+    /// The messages of one batch; waits for the first, then for the rest as long as the window says.
+    async fn receive(&self) -> Result<Vec<Leased>, QueueError> {
+        let (source, size) = (&self.mapping.source, self.mapping.batch_size as usize);
+        let mut messages = self.queue.receive(source, size, LONG_POLL).await?;
+        if messages.is_empty() || self.mapping.window_seconds == 0 {
+            return Ok(messages);
+        }
+        let clock = &self.lambda.clock;
+        let end = clock.now().plus_seconds(u64::from(self.mapping.window_seconds));
+        while messages.len() < size {
+            let left = Duration::from_millis(end.since(clock.now()));
+            if left.is_zero() || *self.stop.borrow() {
+                break;
+            }
+            let more = self.queue.receive(source, size - messages.len(), left).await;
+            // What is leased already is processed whatever the queue says now.
+            messages.extend(more.unwrap_or_default());
+        }
+        Ok(messages)
+    }
+
+    async fn process(&self, mut messages: Vec<Leased>) {
+        if !self.filters.is_empty() {
+            messages = self.drop_filtered(messages).await;
+        }
+        if messages.is_empty() {
+            return;
+        }
+        let source = &self.mapping.source;
+        let event = batch::event(&messages, source.as_str(), source.region());
+        let Some((failed, answer)) = self.run(Bytes::from(event), &messages).await else { return };
+        let failures = match (failed, self.mapping.report_item_failures) {
+            (true, _) => Failures::All,
+            (false, false) => Failures::None,
+            (false, true) => batch::failures(&answer, &messages),
+        };
+        let done: Vec<String> = match failures {
+            Failures::All => return,
+            Failures::None => messages.into_iter().map(|message| message.receipt).collect(),
+            Failures::Some(failed) => messages
+                .into_iter()
+                .filter(|message| !failed.contains(&message.id))
+                .map(|message| message.receipt)
+                .collect(),
+        };
+        self.delete(&done).await;
+    }
+
+    /// Deletes the messages that no filter lets through; gives back the others.
+    async fn drop_filtered(&self, messages: Vec<Leased>) -> Vec<Leased> {
+        let source = &self.mapping.source;
+        let (pass, drop): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| {
+            let record = batch::Record::of(message, source.as_str(), source.region());
+            serde_json::to_value(record).is_ok_and(|record| self.filters.pass(&record))
+        });
+        let receipts: Vec<String> = drop.into_iter().map(|message| message.receipt).collect();
+        self.delete(&receipts).await;
+        pass
+    }
+
+    async fn delete(&self, receipts: &[String]) {
+        if receipts.is_empty() {
+            return;
+        }
+        if let Err(error) = self.queue.delete(&self.mapping.source, receipts).await {
+            // They come again: at least once.
+            tracing::warn!(mapping = self.mapping.id, %error, "deleting processed messages failed");
+        }
+    }
+
+    /// Runs the function; tries throttled batches again while their lease lasts. `None`: it never
+    /// ran, and the messages are back in the queue or will be.
+    async fn run(&self, event: Bytes, messages: &[Leased]) -> Option<(bool, Bytes)> {
+        let clock = &self.lambda.clock;
+        let shape = self.queue.shape(&self.mapping.source).await;
+        let lease = shape.map_or(30, |shape| shape.visibility_timeout_seconds);
+        let until = clock.now().plus_seconds(u64::from(lease) / 2);
+        for attempt in 0.. {
+            match self.run_once(event.clone()).await {
+                Ok(outcome) => return Some((outcome.error.is_some(), outcome.payload)),
+                Err(error) => {
+                    let stopping = matches!(error, Error::Stopping) || *self.stop.borrow();
+                    let wait = backoff(attempt);
+                    let late = clock.now().plus(wait.as_millis() as u64) > until;
+                    if stopping || late {
+                        tracing::debug!(mapping = self.mapping.id, %error, "batch goes back");
+                        let receipts: Vec<String> =
+                            messages.iter().map(|message| message.receipt.clone()).collect();
+                        let delay = if stopping { Duration::ZERO } else { wait };
+                        let _ = self.queue.release(&self.mapping.source, &receipts, delay).await;
+                        return None;
+                    }
+                    clock.sleep(wait).await;
+                }
+            }
+        }
+        None
+    }
+
+    async fn run_once(&self, event: Bytes) -> Result<runtime::Outcome, Error> {
+        let mapping = &self.mapping;
+        let runnable = self.lambda.functions.runnable(
+            mapping.account,
+            &mapping.region,
+            &mapping.function,
+            mapping.qualifier.as_deref(),
+        )?;
+        let request = Request { id: ids::uuid(), payload: event, ..Request::default() };
+        self.lambda.run(&runnable, request, self.lambda.clock.now()).await
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    FIRST_BACKOFF.saturating_mul(1 << failures.min(10)).min(LAST_BACKOFF)
+}

@@ -1,0 +1,185 @@
+//! All buckets, in memory: finding one costs no read. A change is committed first, then shown.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use kit::AccountId;
+use store::{Batch, CommitError, Store};
+
+use crate::{
+    Error,
+    bucket::{Bucket, BucketRow},
+    limits, rows,
+};
+
+/// The buckets by name; names are global.
+pub(crate) struct Buckets {
+    store: Store,
+    known: RwLock<BTreeMap<String, Arc<Bucket>>>,
+}
+
+impl Buckets {
+    /// Reads all buckets. A deletion that a crash cut short is taken back: it was not acknowledged.
+    pub(crate) async fn open(store: Store) -> Result<Buckets, Error> {
+        let buckets = Buckets { store, known: RwLock::default() };
+        let mut after = None;
+        loop {
+            let rows = buckets.store.rows(&rows::buckets(), after.as_ref(), 1024).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key.clone());
+            for row in rows {
+                let bucket = Bucket::new(row.decode()?, row.version)?;
+                buckets.show(Arc::new(bucket));
+            }
+        }
+        let closing: Vec<String> = {
+            let known = buckets.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.values().filter(|bucket| bucket.row.closing).map(|b| b.row.name.clone()).collect()
+        };
+        for name in closing {
+            buckets.change_row(&name, |row| { row.closing = false; Ok(()) }).await?;
+        }
+        Ok(buckets)
+    }
+
+    /// The bucket of this name, if `expected` (`x-amz-expected-bucket-owner`) owns it.
+    pub(crate) fn find(&self, name: &str, expected: Option<&str>) -> Result<Arc<Bucket>, Error> {
+        let bucket = self.get(name).filter(|bucket| !bucket.row.closing);
+        let bucket = bucket.ok_or_else(|| Error::NoSuchBucket { bucket: name.to_owned() })?;
+        if expected.is_some_and(|owner| owner != bucket.row.account.as_str()) {
+            return Err(Error::denied());
+        }
+        Ok(bucket)
+    }
+
+    /// The buckets of an account behind `after` in the order of their names.
+    pub(crate) fn list(&self, account: AccountId, after: Option<&str>) -> Vec<Arc<Bucket>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let listed = known.values().filter(|bucket| {
+            bucket.row.account == account
+                && !bucket.row.closing
+                && after.is_none_or(|after| bucket.row.name.as_str() > after)
+        });
+        listed.cloned().collect()
+    }
+
+    /// Adds a bucket.
+    pub(crate) async fn create(&self, row: BucketRow) -> Result<(), Error> {
+        let taken = |owner: AccountId| {
+            let bucket = row.name.clone();
+            if owner == row.account {
+                Error::BucketAlreadyOwnedByYou { bucket }
+            } else {
+                Error::BucketAlreadyExists { bucket }
+            }
+        };
+        if let Some(present) = self.get(&row.name) {
+            return Err(taken(present.row.account));
+        }
+        if self.list(row.account, None).len() >= limits::BUCKETS {
+            return Err(Error::TooManyBuckets {});
+        }
+        let mut batch = Batch::new();
+        let key = rows::bucket(&row.name);
+        batch.absent(key.clone()).put(key.clone(), &row);
+        match self.store.commit(batch).await {
+            Ok(version) => {
+                self.show(Arc::new(Bucket::new(row, version)?));
+                Ok(())
+            }
+            // Somebody else's creation was quicker.
+            Err(CommitError::Conflict(_)) => match self.store.read::<BucketRow>(&key).await? {
+                Some(present) => Err(taken(present.account)),
+                None => Err(Error::OperationAborted {}),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes a bucket's row; repeats `change` on the newer row when somebody else was quicker.
+    pub(crate) async fn change(
+        &self,
+        name: &str,
+        expected: Option<&str>,
+        change: impl Fn(&mut BucketRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.find(name, expected)?;
+        self.change_row(name, change).await
+    }
+
+    async fn change_row(
+        &self,
+        name: &str,
+        change: impl Fn(&mut BucketRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..limits::ATTEMPTS {
+            let missing = || Error::NoSuchBucket { bucket: name.to_owned() };
+            let bucket = self.get(name).ok_or_else(missing)?;
+            let mut row = bucket.row.clone();
+            change(&mut row)?;
+            let mut batch = Batch::new();
+            let key = rows::bucket(name);
+            batch.version(key.clone(), bucket.version).put(key, &row);
+            match self.store.commit(batch).await {
+                Ok(version) => {
+                    self.show(Arc::new(Bucket::new(row, version)?));
+                    return Ok(());
+                }
+                // The quicker change is shown a moment after its commit.
+                Err(CommitError::Conflict(_)) => tokio::task::yield_now().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::OperationAborted {})
+    }
+
+    /// Removes a bucket unless `is_used`. While that is asked nothing can be written into it: the
+    /// row's version, which every write checks, has changed.
+    pub(crate) async fn delete(
+        &self,
+        name: &str,
+        expected: Option<&str>,
+        leftovers: Batch,
+        is_used: impl AsyncFn() -> Result<Option<Error>, Error>,
+    ) -> Result<(), Error> {
+        self.change(name, expected, |row| {
+            if row.closing {
+                return Err(Error::OperationAborted {});
+            }
+            row.closing = true;
+            Ok(())
+        })
+        .await?;
+        let refused = match is_used().await {
+            Ok(None) => {
+                let mut batch = Batch::new();
+                batch.delete(rows::bucket(name)).append(leftovers);
+                self.store.commit(batch).await.err().map(Error::from)
+            }
+            Ok(Some(reason)) => Some(reason),
+            Err(error) => Some(error),
+        };
+        let Some(reason) = refused else {
+            self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+            return Ok(());
+        };
+        self.change_row(name, |row| { row.closing = false; Ok(()) }).await?;
+        Err(reason)
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<Bucket>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn show(&self, bucket: Arc<Bucket>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&bucket.row.name) {
+            Some(present) if present.version > bucket.version => {}
+            _ => {
+                known.insert(bucket.row.name.clone(), bucket);
+            }
+        }
+    }
+}
