@@ -6,6 +6,7 @@
 
 mod names;
 mod overlay;
+mod pattern;
 mod plan;
 mod reach;
 mod tables;
@@ -22,7 +23,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::selection::Selection;
+use crate::selection::{Choice, Selection};
 use plan::Plan;
 
 /// Where generated code lies.
@@ -65,19 +66,12 @@ fn generate(root: &Path) -> anyhow::Result<Files> {
     let selection = Selection::load(root)?;
     let mut files = Files::new();
     let services: Vec<&String> = selection.service.keys().collect();
-    files.insert(Path::new(CRATE).join("lib.rs"), formatted(&library(&services))?);
+    files.insert(Path::new(CRATE).join("lib.rs"), formatted(root, &library(&services))?);
     // One thread per service: rustfmt is most of the time.
     let generated = thread::scope(|scope| {
-        let threads: Vec<_> = selection
-            .service
-            .iter()
-            .map(|(service, choice)| {
-                scope.spawn(move || -> anyhow::Result<_> {
-                    let model = overlay::load(root, service)?;
-                    let plan = Plan::new(service, choice, &model)?;
-                    Ok((formatted(&types::text(&plan))?, formatted(&tables::text(&plan)?)?))
-                })
-            })
+        let choices = selection.service.iter();
+        let threads: Vec<_> = choices
+            .map(|(service, choice)| scope.spawn(move || of_service(root, service, choice)))
             .collect();
         threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
     });
@@ -88,6 +82,13 @@ fn generate(root: &Path) -> anyhow::Result<Files> {
         files.insert(Path::new(CRATE).join(format!("{service}/tables.rs")), tables);
     }
     Ok(files)
+}
+
+/// The types and the tables of one service.
+fn of_service(root: &Path, service: &str, choice: &Choice) -> anyhow::Result<(String, String)> {
+    let model = overlay::load(root, service)?;
+    let plan = Plan::new(service, choice, &model)?;
+    Ok((formatted(root, &types::text(&plan))?, formatted(root, &tables::text(&plan)?)?))
 }
 
 fn library(services: &[&String]) -> String {
@@ -133,10 +134,11 @@ fn sources(root: &Path, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The text as rustfmt writes it, so that `cargo fmt` changes nothing.
-fn formatted(text: &str) -> anyhow::Result<String> {
+/// The text as rustfmt writes it with the workspace's settings, so that `cargo fmt` changes nothing.
+fn formatted(root: &Path, text: &str) -> anyhow::Result<String> {
     let mut rustfmt = Command::new("rustfmt")
-        .args(["--edition", "2024", "--config", "max_width=100,use_small_heuristics=Max"])
+        .args(["--edition", "2024"])
+        .current_dir(root)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -4,11 +4,9 @@ mod tables;
 
 pub use tables::SERVICE;
 
-pub type AddRoleToInstanceProfileInput = AddRoleToInstanceProfileRequest;
-
-pub type AddRoleToInstanceProfileOutput = wire::Unit;
-
 pub struct AddRoleToInstanceProfile;
+pub type AddRoleToInstanceProfileInput = AddRoleToInstanceProfileRequest;
+pub type AddRoleToInstanceProfileOutput = wire::Unit;
 
 impl wire::Call for AddRoleToInstanceProfile {
     type Input = AddRoleToInstanceProfileInput;
@@ -17,11 +15,9 @@ impl wire::Call for AddRoleToInstanceProfile {
     const INDEX: usize = 3;
 }
 
-pub type AddUserToGroupInput = AddUserToGroupRequest;
-
-pub type AddUserToGroupOutput = wire::Unit;
-
 pub struct AddUserToGroup;
+pub type AddUserToGroupInput = AddUserToGroupRequest;
+pub type AddUserToGroupOutput = wire::Unit;
 
 impl wire::Call for AddUserToGroup {
     type Input = AddUserToGroupInput;
@@ -30,11 +26,9 @@ impl wire::Call for AddUserToGroup {
     const INDEX: usize = 4;
 }
 
-pub type AttachGroupPolicyInput = AttachGroupPolicyRequest;
-
-pub type AttachGroupPolicyOutput = wire::Unit;
-
 pub struct AttachGroupPolicy;
+pub type AttachGroupPolicyInput = AttachGroupPolicyRequest;
+pub type AttachGroupPolicyOutput = wire::Unit;
 
 impl wire::Call for AttachGroupPolicy {
     type Input = AttachGroupPolicyInput;
@@ -43,11 +37,9 @@ impl wire::Call for AttachGroupPolicy {
     const INDEX: usize = 6;
 }
 
-pub type AttachRolePolicyInput = AttachRolePolicyRequest;
-
-pub type AttachRolePolicyOutput = wire::Unit;
-
 pub struct AttachRolePolicy;
+pub type AttachRolePolicyInput = AttachRolePolicyRequest;
+pub type AttachRolePolicyOutput = wire::Unit;
 
 impl wire::Call for AttachRolePolicy {
     type Input = AttachRolePolicyInput;
@@ -56,11 +48,9 @@ impl wire::Call for AttachRolePolicy {
     const INDEX: usize = 7;
 }
 
-pub type AttachUserPolicyInput = AttachUserPolicyRequest;
-
-pub type AttachUserPolicyOutput = wire::Unit;
-
 pub struct AttachUserPolicy;
+pub type AttachUserPolicyInput = AttachUserPolicyRequest;
+pub type AttachUserPolicyOutput = wire::Unit;
 
 impl wire::Call for AttachUserPolicy {
     type Input = AttachUserPolicyInput;
@@ -69,11 +59,9 @@ impl wire::Call for AttachUserPolicy {
     const INDEX: usize = 8;
 }
 
-pub type CreateAccessKeyInput = CreateAccessKeyRequest;
-
-pub type CreateAccessKeyOutput = CreateAccessKeyResponse;
-
 pub struct CreateAccessKey;
+pub type CreateAccessKeyInput = CreateAccessKeyRequest;
+pub type CreateAccessKeyOutput = CreateAccessKeyResponse;
 
 impl wire::Call for CreateAccessKey {
     type Input = CreateAccessKeyInput;
@@ -82,11 +70,9 @@ impl wire::Call for CreateAccessKey {
     const INDEX: usize = 10;
 }
 
-pub type CreateAccountAliasInput = CreateAccountAliasRequest;
-
-pub type CreateAccountAliasOutput = wire::Unit;
-
 pub struct CreateAccountAlias;
+pub type CreateAccountAliasInput = CreateAccountAliasRequest;
+pub type CreateAccountAliasOutput = wire::Unit;
 
 impl wire::Call for CreateAccountAlias {
     type Input = CreateAccountAliasInput;
@@ -95,11 +81,9 @@ impl wire::Call for CreateAccountAlias {
     const INDEX: usize = 11;
 }
 
-pub type CreateGroupInput = CreateGroupRequest;
-
-pub type CreateGroupOutput = CreateGroupResponse;
-
 pub struct CreateGroup;
+pub type CreateGroupInput = CreateGroupRequest;
+pub type CreateGroupOutput = CreateGroupResponse;
 
 impl wire::Call for CreateGroup {
     type Input = CreateGroupInput;
@@ -108,11 +92,9 @@ impl wire::Call for CreateGroup {
     const INDEX: usize = 13;
 }
 
-pub type CreateInstanceProfileInput = CreateInstanceProfileRequest;
-
-pub type CreateInstanceProfileOutput = CreateInstanceProfileResponse;
-
 pub struct CreateInstanceProfile;
+pub type CreateInstanceProfileInput = CreateInstanceProfileRequest;
+pub type CreateInstanceProfileOutput = CreateInstanceProfileResponse;
 
 impl wire::Call for CreateInstanceProfile {
     type Input = CreateInstanceProfileInput;
@@ -121,11 +103,9 @@ impl wire::Call for CreateInstanceProfile {
     const INDEX: usize = 14;
 }
 
-pub type CreatePolicyInput = CreatePolicyRequest;
-
-pub type CreatePolicyOutput = CreatePolicyResponse;
-
 pub struct CreatePolicy;
+pub type CreatePolicyInput = CreatePolicyRequest;
+pub type CreatePolicyOutput = CreatePolicyResponse;
 
 impl wire::Call for CreatePolicy {
     type Input = CreatePolicyInput;
@@ -134,11 +114,9 @@ impl wire::Call for CreatePolicy {
     const INDEX: usize = 17;
 }
 
-pub type CreatePolicyVersionInput = CreatePolicyVersionRequest;
-
-pub type CreatePolicyVersionOutput = CreatePolicyVersionResponse;
-
 pub struct CreatePolicyVersion;
+pub type CreatePolicyVersionInput = CreatePolicyVersionRequest;
+pub type CreatePolicyVersionOutput = CreatePolicyVersionResponse;
 
 impl wire::Call for CreatePolicyVersion {
     type Input = CreatePolicyVersionInput;
@@ -147,11 +125,9 @@ impl wire::Call for CreatePolicyVersion {
     const INDEX: usize = 18;
 }
 
-pub type CreateRoleInput = CreateRoleRequest;
-
-pub type CreateRoleOutput = CreateRoleResponse;
-
 pub struct CreateRole;
+pub type CreateRoleInput = CreateRoleRequest;
+pub type CreateRoleOutput = CreateRoleResponse;
 
 impl wire::Call for CreateRole {
     type Input = CreateRoleInput;
@@ -160,11 +136,9 @@ impl wire::Call for CreateRole {
     const INDEX: usize = 19;
 }
 
-pub type CreateServiceLinkedRoleInput = CreateServiceLinkedRoleRequest;
-
-pub type CreateServiceLinkedRoleOutput = CreateServiceLinkedRoleResponse;
-
 pub struct CreateServiceLinkedRole;
+pub type CreateServiceLinkedRoleInput = CreateServiceLinkedRoleRequest;
+pub type CreateServiceLinkedRoleOutput = CreateServiceLinkedRoleResponse;
 
 impl wire::Call for CreateServiceLinkedRole {
     type Input = CreateServiceLinkedRoleInput;
@@ -173,11 +147,9 @@ impl wire::Call for CreateServiceLinkedRole {
     const INDEX: usize = 21;
 }
 
-pub type CreateUserInput = CreateUserRequest;
-
-pub type CreateUserOutput = CreateUserResponse;
-
 pub struct CreateUser;
+pub type CreateUserInput = CreateUserRequest;
+pub type CreateUserOutput = CreateUserResponse;
 
 impl wire::Call for CreateUser {
     type Input = CreateUserInput;
@@ -186,11 +158,9 @@ impl wire::Call for CreateUser {
     const INDEX: usize = 23;
 }
 
-pub type DeleteAccessKeyInput = DeleteAccessKeyRequest;
-
-pub type DeleteAccessKeyOutput = wire::Unit;
-
 pub struct DeleteAccessKey;
+pub type DeleteAccessKeyInput = DeleteAccessKeyRequest;
+pub type DeleteAccessKeyOutput = wire::Unit;
 
 impl wire::Call for DeleteAccessKey {
     type Input = DeleteAccessKeyInput;
@@ -199,11 +169,9 @@ impl wire::Call for DeleteAccessKey {
     const INDEX: usize = 26;
 }
 
-pub type DeleteAccountAliasInput = DeleteAccountAliasRequest;
-
-pub type DeleteAccountAliasOutput = wire::Unit;
-
 pub struct DeleteAccountAlias;
+pub type DeleteAccountAliasInput = DeleteAccountAliasRequest;
+pub type DeleteAccountAliasOutput = wire::Unit;
 
 impl wire::Call for DeleteAccountAlias {
     type Input = DeleteAccountAliasInput;
@@ -212,11 +180,9 @@ impl wire::Call for DeleteAccountAlias {
     const INDEX: usize = 27;
 }
 
-pub type DeleteGroupInput = DeleteGroupRequest;
-
-pub type DeleteGroupOutput = wire::Unit;
-
 pub struct DeleteGroup;
+pub type DeleteGroupInput = DeleteGroupRequest;
+pub type DeleteGroupOutput = wire::Unit;
 
 impl wire::Call for DeleteGroup {
     type Input = DeleteGroupInput;
@@ -225,11 +191,9 @@ impl wire::Call for DeleteGroup {
     const INDEX: usize = 29;
 }
 
-pub type DeleteGroupPolicyInput = DeleteGroupPolicyRequest;
-
-pub type DeleteGroupPolicyOutput = wire::Unit;
-
 pub struct DeleteGroupPolicy;
+pub type DeleteGroupPolicyInput = DeleteGroupPolicyRequest;
+pub type DeleteGroupPolicyOutput = wire::Unit;
 
 impl wire::Call for DeleteGroupPolicy {
     type Input = DeleteGroupPolicyInput;
@@ -238,11 +202,9 @@ impl wire::Call for DeleteGroupPolicy {
     const INDEX: usize = 30;
 }
 
-pub type DeleteInstanceProfileInput = DeleteInstanceProfileRequest;
-
-pub type DeleteInstanceProfileOutput = wire::Unit;
-
 pub struct DeleteInstanceProfile;
+pub type DeleteInstanceProfileInput = DeleteInstanceProfileRequest;
+pub type DeleteInstanceProfileOutput = wire::Unit;
 
 impl wire::Call for DeleteInstanceProfile {
     type Input = DeleteInstanceProfileInput;
@@ -251,11 +213,9 @@ impl wire::Call for DeleteInstanceProfile {
     const INDEX: usize = 31;
 }
 
-pub type DeletePolicyInput = DeletePolicyRequest;
-
-pub type DeletePolicyOutput = wire::Unit;
-
 pub struct DeletePolicy;
+pub type DeletePolicyInput = DeletePolicyRequest;
+pub type DeletePolicyOutput = wire::Unit;
 
 impl wire::Call for DeletePolicy {
     type Input = DeletePolicyInput;
@@ -264,11 +224,9 @@ impl wire::Call for DeletePolicy {
     const INDEX: usize = 34;
 }
 
-pub type DeletePolicyVersionInput = DeletePolicyVersionRequest;
-
-pub type DeletePolicyVersionOutput = wire::Unit;
-
 pub struct DeletePolicyVersion;
+pub type DeletePolicyVersionInput = DeletePolicyVersionRequest;
+pub type DeletePolicyVersionOutput = wire::Unit;
 
 impl wire::Call for DeletePolicyVersion {
     type Input = DeletePolicyVersionInput;
@@ -277,11 +235,9 @@ impl wire::Call for DeletePolicyVersion {
     const INDEX: usize = 35;
 }
 
-pub type DeleteRoleInput = DeleteRoleRequest;
-
-pub type DeleteRoleOutput = wire::Unit;
-
 pub struct DeleteRole;
+pub type DeleteRoleInput = DeleteRoleRequest;
+pub type DeleteRoleOutput = wire::Unit;
 
 impl wire::Call for DeleteRole {
     type Input = DeleteRoleInput;
@@ -290,11 +246,9 @@ impl wire::Call for DeleteRole {
     const INDEX: usize = 36;
 }
 
-pub type DeleteRolePermissionsBoundaryInput = DeleteRolePermissionsBoundaryRequest;
-
-pub type DeleteRolePermissionsBoundaryOutput = wire::Unit;
-
 pub struct DeleteRolePermissionsBoundary;
+pub type DeleteRolePermissionsBoundaryInput = DeleteRolePermissionsBoundaryRequest;
+pub type DeleteRolePermissionsBoundaryOutput = wire::Unit;
 
 impl wire::Call for DeleteRolePermissionsBoundary {
     type Input = DeleteRolePermissionsBoundaryInput;
@@ -303,11 +257,9 @@ impl wire::Call for DeleteRolePermissionsBoundary {
     const INDEX: usize = 37;
 }
 
-pub type DeleteRolePolicyInput = DeleteRolePolicyRequest;
-
-pub type DeleteRolePolicyOutput = wire::Unit;
-
 pub struct DeleteRolePolicy;
+pub type DeleteRolePolicyInput = DeleteRolePolicyRequest;
+pub type DeleteRolePolicyOutput = wire::Unit;
 
 impl wire::Call for DeleteRolePolicy {
     type Input = DeleteRolePolicyInput;
@@ -316,11 +268,9 @@ impl wire::Call for DeleteRolePolicy {
     const INDEX: usize = 38;
 }
 
-pub type DeleteServiceLinkedRoleInput = DeleteServiceLinkedRoleRequest;
-
-pub type DeleteServiceLinkedRoleOutput = DeleteServiceLinkedRoleResponse;
-
 pub struct DeleteServiceLinkedRole;
+pub type DeleteServiceLinkedRoleInput = DeleteServiceLinkedRoleRequest;
+pub type DeleteServiceLinkedRoleOutput = DeleteServiceLinkedRoleResponse;
 
 impl wire::Call for DeleteServiceLinkedRole {
     type Input = DeleteServiceLinkedRoleInput;
@@ -329,11 +279,9 @@ impl wire::Call for DeleteServiceLinkedRole {
     const INDEX: usize = 42;
 }
 
-pub type DeleteUserInput = DeleteUserRequest;
-
-pub type DeleteUserOutput = wire::Unit;
-
 pub struct DeleteUser;
+pub type DeleteUserInput = DeleteUserRequest;
+pub type DeleteUserOutput = wire::Unit;
 
 impl wire::Call for DeleteUser {
     type Input = DeleteUserInput;
@@ -342,11 +290,9 @@ impl wire::Call for DeleteUser {
     const INDEX: usize = 45;
 }
 
-pub type DeleteUserPermissionsBoundaryInput = DeleteUserPermissionsBoundaryRequest;
-
-pub type DeleteUserPermissionsBoundaryOutput = wire::Unit;
-
 pub struct DeleteUserPermissionsBoundary;
+pub type DeleteUserPermissionsBoundaryInput = DeleteUserPermissionsBoundaryRequest;
+pub type DeleteUserPermissionsBoundaryOutput = wire::Unit;
 
 impl wire::Call for DeleteUserPermissionsBoundary {
     type Input = DeleteUserPermissionsBoundaryInput;
@@ -355,11 +301,9 @@ impl wire::Call for DeleteUserPermissionsBoundary {
     const INDEX: usize = 46;
 }
 
-pub type DeleteUserPolicyInput = DeleteUserPolicyRequest;
-
-pub type DeleteUserPolicyOutput = wire::Unit;
-
 pub struct DeleteUserPolicy;
+pub type DeleteUserPolicyInput = DeleteUserPolicyRequest;
+pub type DeleteUserPolicyOutput = wire::Unit;
 
 impl wire::Call for DeleteUserPolicy {
     type Input = DeleteUserPolicyInput;
@@ -368,11 +312,9 @@ impl wire::Call for DeleteUserPolicy {
     const INDEX: usize = 47;
 }
 
-pub type DetachGroupPolicyInput = DetachGroupPolicyRequest;
-
-pub type DetachGroupPolicyOutput = wire::Unit;
-
 pub struct DetachGroupPolicy;
+pub type DetachGroupPolicyInput = DetachGroupPolicyRequest;
+pub type DetachGroupPolicyOutput = wire::Unit;
 
 impl wire::Call for DetachGroupPolicy {
     type Input = DetachGroupPolicyInput;
@@ -381,11 +323,9 @@ impl wire::Call for DetachGroupPolicy {
     const INDEX: usize = 49;
 }
 
-pub type DetachRolePolicyInput = DetachRolePolicyRequest;
-
-pub type DetachRolePolicyOutput = wire::Unit;
-
 pub struct DetachRolePolicy;
+pub type DetachRolePolicyInput = DetachRolePolicyRequest;
+pub type DetachRolePolicyOutput = wire::Unit;
 
 impl wire::Call for DetachRolePolicy {
     type Input = DetachRolePolicyInput;
@@ -394,11 +334,9 @@ impl wire::Call for DetachRolePolicy {
     const INDEX: usize = 50;
 }
 
-pub type DetachUserPolicyInput = DetachUserPolicyRequest;
-
-pub type DetachUserPolicyOutput = wire::Unit;
-
 pub struct DetachUserPolicy;
+pub type DetachUserPolicyInput = DetachUserPolicyRequest;
+pub type DetachUserPolicyOutput = wire::Unit;
 
 impl wire::Call for DetachUserPolicy {
     type Input = DetachUserPolicyInput;
@@ -407,11 +345,9 @@ impl wire::Call for DetachUserPolicy {
     const INDEX: usize = 51;
 }
 
-pub type GetAccessKeyLastUsedInput = GetAccessKeyLastUsedRequest;
-
-pub type GetAccessKeyLastUsedOutput = GetAccessKeyLastUsedResponse;
-
 pub struct GetAccessKeyLastUsed;
+pub type GetAccessKeyLastUsedInput = GetAccessKeyLastUsedRequest;
+pub type GetAccessKeyLastUsedOutput = GetAccessKeyLastUsedResponse;
 
 impl wire::Call for GetAccessKeyLastUsed {
     type Input = GetAccessKeyLastUsedInput;
@@ -420,11 +356,9 @@ impl wire::Call for GetAccessKeyLastUsed {
     const INDEX: usize = 62;
 }
 
-pub type GetAccountAuthorizationDetailsInput = GetAccountAuthorizationDetailsRequest;
-
-pub type GetAccountAuthorizationDetailsOutput = GetAccountAuthorizationDetailsResponse;
-
 pub struct GetAccountAuthorizationDetails;
+pub type GetAccountAuthorizationDetailsInput = GetAccountAuthorizationDetailsRequest;
+pub type GetAccountAuthorizationDetailsOutput = GetAccountAuthorizationDetailsResponse;
 
 impl wire::Call for GetAccountAuthorizationDetails {
     type Input = GetAccountAuthorizationDetailsInput;
@@ -433,11 +367,9 @@ impl wire::Call for GetAccountAuthorizationDetails {
     const INDEX: usize = 63;
 }
 
-pub type GetAccountSummaryInput = wire::Unit;
-
-pub type GetAccountSummaryOutput = GetAccountSummaryResponse;
-
 pub struct GetAccountSummary;
+pub type GetAccountSummaryInput = wire::Unit;
+pub type GetAccountSummaryOutput = GetAccountSummaryResponse;
 
 impl wire::Call for GetAccountSummary {
     type Input = GetAccountSummaryInput;
@@ -446,11 +378,9 @@ impl wire::Call for GetAccountSummary {
     const INDEX: usize = 66;
 }
 
-pub type GetGroupInput = GetGroupRequest;
-
-pub type GetGroupOutput = GetGroupResponse;
-
 pub struct GetGroup;
+pub type GetGroupInput = GetGroupRequest;
+pub type GetGroupOutput = GetGroupResponse;
 
 impl wire::Call for GetGroup {
     type Input = GetGroupInput;
@@ -459,11 +389,9 @@ impl wire::Call for GetGroup {
     const INDEX: usize = 71;
 }
 
-pub type GetGroupPolicyInput = GetGroupPolicyRequest;
-
-pub type GetGroupPolicyOutput = GetGroupPolicyResponse;
-
 pub struct GetGroupPolicy;
+pub type GetGroupPolicyInput = GetGroupPolicyRequest;
+pub type GetGroupPolicyOutput = GetGroupPolicyResponse;
 
 impl wire::Call for GetGroupPolicy {
     type Input = GetGroupPolicyInput;
@@ -472,11 +400,9 @@ impl wire::Call for GetGroupPolicy {
     const INDEX: usize = 72;
 }
 
-pub type GetInstanceProfileInput = GetInstanceProfileRequest;
-
-pub type GetInstanceProfileOutput = GetInstanceProfileResponse;
-
 pub struct GetInstanceProfile;
+pub type GetInstanceProfileInput = GetInstanceProfileRequest;
+pub type GetInstanceProfileOutput = GetInstanceProfileResponse;
 
 impl wire::Call for GetInstanceProfile {
     type Input = GetInstanceProfileInput;
@@ -485,11 +411,9 @@ impl wire::Call for GetInstanceProfile {
     const INDEX: usize = 74;
 }
 
-pub type GetPolicyInput = GetPolicyRequest;
-
-pub type GetPolicyOutput = GetPolicyResponse;
-
 pub struct GetPolicy;
+pub type GetPolicyInput = GetPolicyRequest;
+pub type GetPolicyOutput = GetPolicyResponse;
 
 impl wire::Call for GetPolicy {
     type Input = GetPolicyInput;
@@ -498,11 +422,9 @@ impl wire::Call for GetPolicy {
     const INDEX: usize = 80;
 }
 
-pub type GetPolicyVersionInput = GetPolicyVersionRequest;
-
-pub type GetPolicyVersionOutput = GetPolicyVersionResponse;
-
 pub struct GetPolicyVersion;
+pub type GetPolicyVersionInput = GetPolicyVersionRequest;
+pub type GetPolicyVersionOutput = GetPolicyVersionResponse;
 
 impl wire::Call for GetPolicyVersion {
     type Input = GetPolicyVersionInput;
@@ -511,11 +433,9 @@ impl wire::Call for GetPolicyVersion {
     const INDEX: usize = 81;
 }
 
-pub type GetRoleInput = GetRoleRequest;
-
-pub type GetRoleOutput = GetRoleResponse;
-
 pub struct GetRole;
+pub type GetRoleInput = GetRoleRequest;
+pub type GetRoleOutput = GetRoleResponse;
 
 impl wire::Call for GetRole {
     type Input = GetRoleInput;
@@ -524,11 +444,9 @@ impl wire::Call for GetRole {
     const INDEX: usize = 82;
 }
 
-pub type GetRolePolicyInput = GetRolePolicyRequest;
-
-pub type GetRolePolicyOutput = GetRolePolicyResponse;
-
 pub struct GetRolePolicy;
+pub type GetRolePolicyInput = GetRolePolicyRequest;
+pub type GetRolePolicyOutput = GetRolePolicyResponse;
 
 impl wire::Call for GetRolePolicy {
     type Input = GetRolePolicyInput;
@@ -537,11 +455,9 @@ impl wire::Call for GetRolePolicy {
     const INDEX: usize = 83;
 }
 
-pub type GetServiceLinkedRoleDeletionStatusInput = GetServiceLinkedRoleDeletionStatusRequest;
-
-pub type GetServiceLinkedRoleDeletionStatusOutput = GetServiceLinkedRoleDeletionStatusResponse;
-
 pub struct GetServiceLinkedRoleDeletionStatus;
+pub type GetServiceLinkedRoleDeletionStatusInput = GetServiceLinkedRoleDeletionStatusRequest;
+pub type GetServiceLinkedRoleDeletionStatusOutput = GetServiceLinkedRoleDeletionStatusResponse;
 
 impl wire::Call for GetServiceLinkedRoleDeletionStatus {
     type Input = GetServiceLinkedRoleDeletionStatusInput;
@@ -550,11 +466,9 @@ impl wire::Call for GetServiceLinkedRoleDeletionStatus {
     const INDEX: usize = 90;
 }
 
-pub type GetUserInput = GetUserRequest;
-
-pub type GetUserOutput = GetUserResponse;
-
 pub struct GetUser;
+pub type GetUserInput = GetUserRequest;
+pub type GetUserOutput = GetUserResponse;
 
 impl wire::Call for GetUser {
     type Input = GetUserInput;
@@ -563,11 +477,9 @@ impl wire::Call for GetUser {
     const INDEX: usize = 91;
 }
 
-pub type GetUserPolicyInput = GetUserPolicyRequest;
-
-pub type GetUserPolicyOutput = GetUserPolicyResponse;
-
 pub struct GetUserPolicy;
+pub type GetUserPolicyInput = GetUserPolicyRequest;
+pub type GetUserPolicyOutput = GetUserPolicyResponse;
 
 impl wire::Call for GetUserPolicy {
     type Input = GetUserPolicyInput;
@@ -576,11 +488,9 @@ impl wire::Call for GetUserPolicy {
     const INDEX: usize = 92;
 }
 
-pub type ListAccessKeysInput = ListAccessKeysRequest;
-
-pub type ListAccessKeysOutput = ListAccessKeysResponse;
-
 pub struct ListAccessKeys;
+pub type ListAccessKeysInput = ListAccessKeysRequest;
+pub type ListAccessKeysOutput = ListAccessKeysResponse;
 
 impl wire::Call for ListAccessKeys {
     type Input = ListAccessKeysInput;
@@ -589,11 +499,9 @@ impl wire::Call for ListAccessKeys {
     const INDEX: usize = 93;
 }
 
-pub type ListAccountAliasesInput = ListAccountAliasesRequest;
-
-pub type ListAccountAliasesOutput = ListAccountAliasesResponse;
-
 pub struct ListAccountAliases;
+pub type ListAccountAliasesInput = ListAccountAliasesRequest;
+pub type ListAccountAliasesOutput = ListAccountAliasesResponse;
 
 impl wire::Call for ListAccountAliases {
     type Input = ListAccountAliasesInput;
@@ -602,11 +510,9 @@ impl wire::Call for ListAccountAliases {
     const INDEX: usize = 94;
 }
 
-pub type ListAttachedGroupPoliciesInput = ListAttachedGroupPoliciesRequest;
-
-pub type ListAttachedGroupPoliciesOutput = ListAttachedGroupPoliciesResponse;
-
 pub struct ListAttachedGroupPolicies;
+pub type ListAttachedGroupPoliciesInput = ListAttachedGroupPoliciesRequest;
+pub type ListAttachedGroupPoliciesOutput = ListAttachedGroupPoliciesResponse;
 
 impl wire::Call for ListAttachedGroupPolicies {
     type Input = ListAttachedGroupPoliciesInput;
@@ -615,11 +521,9 @@ impl wire::Call for ListAttachedGroupPolicies {
     const INDEX: usize = 95;
 }
 
-pub type ListAttachedRolePoliciesInput = ListAttachedRolePoliciesRequest;
-
-pub type ListAttachedRolePoliciesOutput = ListAttachedRolePoliciesResponse;
-
 pub struct ListAttachedRolePolicies;
+pub type ListAttachedRolePoliciesInput = ListAttachedRolePoliciesRequest;
+pub type ListAttachedRolePoliciesOutput = ListAttachedRolePoliciesResponse;
 
 impl wire::Call for ListAttachedRolePolicies {
     type Input = ListAttachedRolePoliciesInput;
@@ -628,11 +532,9 @@ impl wire::Call for ListAttachedRolePolicies {
     const INDEX: usize = 96;
 }
 
-pub type ListAttachedUserPoliciesInput = ListAttachedUserPoliciesRequest;
-
-pub type ListAttachedUserPoliciesOutput = ListAttachedUserPoliciesResponse;
-
 pub struct ListAttachedUserPolicies;
+pub type ListAttachedUserPoliciesInput = ListAttachedUserPoliciesRequest;
+pub type ListAttachedUserPoliciesOutput = ListAttachedUserPoliciesResponse;
 
 impl wire::Call for ListAttachedUserPolicies {
     type Input = ListAttachedUserPoliciesInput;
@@ -641,11 +543,9 @@ impl wire::Call for ListAttachedUserPolicies {
     const INDEX: usize = 97;
 }
 
-pub type ListEntitiesForPolicyInput = ListEntitiesForPolicyRequest;
-
-pub type ListEntitiesForPolicyOutput = ListEntitiesForPolicyResponse;
-
 pub struct ListEntitiesForPolicy;
+pub type ListEntitiesForPolicyInput = ListEntitiesForPolicyRequest;
+pub type ListEntitiesForPolicyOutput = ListEntitiesForPolicyResponse;
 
 impl wire::Call for ListEntitiesForPolicy {
     type Input = ListEntitiesForPolicyInput;
@@ -654,11 +554,9 @@ impl wire::Call for ListEntitiesForPolicy {
     const INDEX: usize = 99;
 }
 
-pub type ListGroupPoliciesInput = ListGroupPoliciesRequest;
-
-pub type ListGroupPoliciesOutput = ListGroupPoliciesResponse;
-
 pub struct ListGroupPolicies;
+pub type ListGroupPoliciesInput = ListGroupPoliciesRequest;
+pub type ListGroupPoliciesOutput = ListGroupPoliciesResponse;
 
 impl wire::Call for ListGroupPolicies {
     type Input = ListGroupPoliciesInput;
@@ -667,11 +565,9 @@ impl wire::Call for ListGroupPolicies {
     const INDEX: usize = 100;
 }
 
-pub type ListGroupsInput = ListGroupsRequest;
-
-pub type ListGroupsOutput = ListGroupsResponse;
-
 pub struct ListGroups;
+pub type ListGroupsInput = ListGroupsRequest;
+pub type ListGroupsOutput = ListGroupsResponse;
 
 impl wire::Call for ListGroups {
     type Input = ListGroupsInput;
@@ -680,11 +576,9 @@ impl wire::Call for ListGroups {
     const INDEX: usize = 101;
 }
 
-pub type ListGroupsForUserInput = ListGroupsForUserRequest;
-
-pub type ListGroupsForUserOutput = ListGroupsForUserResponse;
-
 pub struct ListGroupsForUser;
+pub type ListGroupsForUserInput = ListGroupsForUserRequest;
+pub type ListGroupsForUserOutput = ListGroupsForUserResponse;
 
 impl wire::Call for ListGroupsForUser {
     type Input = ListGroupsForUserInput;
@@ -693,11 +587,9 @@ impl wire::Call for ListGroupsForUser {
     const INDEX: usize = 102;
 }
 
-pub type ListInstanceProfilesInput = ListInstanceProfilesRequest;
-
-pub type ListInstanceProfilesOutput = ListInstanceProfilesResponse;
-
 pub struct ListInstanceProfiles;
+pub type ListInstanceProfilesInput = ListInstanceProfilesRequest;
+pub type ListInstanceProfilesOutput = ListInstanceProfilesResponse;
 
 impl wire::Call for ListInstanceProfiles {
     type Input = ListInstanceProfilesInput;
@@ -706,11 +598,9 @@ impl wire::Call for ListInstanceProfiles {
     const INDEX: usize = 104;
 }
 
-pub type ListInstanceProfilesForRoleInput = ListInstanceProfilesForRoleRequest;
-
-pub type ListInstanceProfilesForRoleOutput = ListInstanceProfilesForRoleResponse;
-
 pub struct ListInstanceProfilesForRole;
+pub type ListInstanceProfilesForRoleInput = ListInstanceProfilesForRoleRequest;
+pub type ListInstanceProfilesForRoleOutput = ListInstanceProfilesForRoleResponse;
 
 impl wire::Call for ListInstanceProfilesForRole {
     type Input = ListInstanceProfilesForRoleInput;
@@ -719,11 +609,9 @@ impl wire::Call for ListInstanceProfilesForRole {
     const INDEX: usize = 105;
 }
 
-pub type ListInstanceProfileTagsInput = ListInstanceProfileTagsRequest;
-
-pub type ListInstanceProfileTagsOutput = ListInstanceProfileTagsResponse;
-
 pub struct ListInstanceProfileTags;
+pub type ListInstanceProfileTagsInput = ListInstanceProfileTagsRequest;
+pub type ListInstanceProfileTagsOutput = ListInstanceProfileTagsResponse;
 
 impl wire::Call for ListInstanceProfileTags {
     type Input = ListInstanceProfileTagsInput;
@@ -732,11 +620,9 @@ impl wire::Call for ListInstanceProfileTags {
     const INDEX: usize = 103;
 }
 
-pub type ListPoliciesInput = ListPoliciesRequest;
-
-pub type ListPoliciesOutput = ListPoliciesResponse;
-
 pub struct ListPolicies;
+pub type ListPoliciesInput = ListPoliciesRequest;
+pub type ListPoliciesOutput = ListPoliciesResponse;
 
 impl wire::Call for ListPolicies {
     type Input = ListPoliciesInput;
@@ -745,11 +631,9 @@ impl wire::Call for ListPolicies {
     const INDEX: usize = 111;
 }
 
-pub type ListPolicyTagsInput = ListPolicyTagsRequest;
-
-pub type ListPolicyTagsOutput = ListPolicyTagsResponse;
-
 pub struct ListPolicyTags;
+pub type ListPolicyTagsInput = ListPolicyTagsRequest;
+pub type ListPolicyTagsOutput = ListPolicyTagsResponse;
 
 impl wire::Call for ListPolicyTags {
     type Input = ListPolicyTagsInput;
@@ -758,11 +642,9 @@ impl wire::Call for ListPolicyTags {
     const INDEX: usize = 113;
 }
 
-pub type ListPolicyVersionsInput = ListPolicyVersionsRequest;
-
-pub type ListPolicyVersionsOutput = ListPolicyVersionsResponse;
-
 pub struct ListPolicyVersions;
+pub type ListPolicyVersionsInput = ListPolicyVersionsRequest;
+pub type ListPolicyVersionsOutput = ListPolicyVersionsResponse;
 
 impl wire::Call for ListPolicyVersions {
     type Input = ListPolicyVersionsInput;
@@ -771,11 +653,9 @@ impl wire::Call for ListPolicyVersions {
     const INDEX: usize = 114;
 }
 
-pub type ListRolePoliciesInput = ListRolePoliciesRequest;
-
-pub type ListRolePoliciesOutput = ListRolePoliciesResponse;
-
 pub struct ListRolePolicies;
+pub type ListRolePoliciesInput = ListRolePoliciesRequest;
+pub type ListRolePoliciesOutput = ListRolePoliciesResponse;
 
 impl wire::Call for ListRolePolicies {
     type Input = ListRolePoliciesInput;
@@ -784,11 +664,9 @@ impl wire::Call for ListRolePolicies {
     const INDEX: usize = 115;
 }
 
-pub type ListRolesInput = ListRolesRequest;
-
-pub type ListRolesOutput = ListRolesResponse;
-
 pub struct ListRoles;
+pub type ListRolesInput = ListRolesRequest;
+pub type ListRolesOutput = ListRolesResponse;
 
 impl wire::Call for ListRoles {
     type Input = ListRolesInput;
@@ -797,11 +675,9 @@ impl wire::Call for ListRoles {
     const INDEX: usize = 117;
 }
 
-pub type ListRoleTagsInput = ListRoleTagsRequest;
-
-pub type ListRoleTagsOutput = ListRoleTagsResponse;
-
 pub struct ListRoleTags;
+pub type ListRoleTagsInput = ListRoleTagsRequest;
+pub type ListRoleTagsOutput = ListRoleTagsResponse;
 
 impl wire::Call for ListRoleTags {
     type Input = ListRoleTagsInput;
@@ -810,11 +686,9 @@ impl wire::Call for ListRoleTags {
     const INDEX: usize = 116;
 }
 
-pub type ListUserPoliciesInput = ListUserPoliciesRequest;
-
-pub type ListUserPoliciesOutput = ListUserPoliciesResponse;
-
 pub struct ListUserPolicies;
+pub type ListUserPoliciesInput = ListUserPoliciesRequest;
+pub type ListUserPoliciesOutput = ListUserPoliciesResponse;
 
 impl wire::Call for ListUserPolicies {
     type Input = ListUserPoliciesInput;
@@ -823,11 +697,9 @@ impl wire::Call for ListUserPolicies {
     const INDEX: usize = 125;
 }
 
-pub type ListUsersInput = ListUsersRequest;
-
-pub type ListUsersOutput = ListUsersResponse;
-
 pub struct ListUsers;
+pub type ListUsersInput = ListUsersRequest;
+pub type ListUsersOutput = ListUsersResponse;
 
 impl wire::Call for ListUsers {
     type Input = ListUsersInput;
@@ -836,11 +708,9 @@ impl wire::Call for ListUsers {
     const INDEX: usize = 127;
 }
 
-pub type ListUserTagsInput = ListUserTagsRequest;
-
-pub type ListUserTagsOutput = ListUserTagsResponse;
-
 pub struct ListUserTags;
+pub type ListUserTagsInput = ListUserTagsRequest;
+pub type ListUserTagsOutput = ListUserTagsResponse;
 
 impl wire::Call for ListUserTags {
     type Input = ListUserTagsInput;
@@ -849,11 +719,9 @@ impl wire::Call for ListUserTags {
     const INDEX: usize = 126;
 }
 
-pub type PutGroupPolicyInput = PutGroupPolicyRequest;
-
-pub type PutGroupPolicyOutput = wire::Unit;
-
 pub struct PutGroupPolicy;
+pub type PutGroupPolicyInput = PutGroupPolicyRequest;
+pub type PutGroupPolicyOutput = wire::Unit;
 
 impl wire::Call for PutGroupPolicy {
     type Input = PutGroupPolicyInput;
@@ -862,11 +730,9 @@ impl wire::Call for PutGroupPolicy {
     const INDEX: usize = 130;
 }
 
-pub type PutRolePermissionsBoundaryInput = PutRolePermissionsBoundaryRequest;
-
-pub type PutRolePermissionsBoundaryOutput = wire::Unit;
-
 pub struct PutRolePermissionsBoundary;
+pub type PutRolePermissionsBoundaryInput = PutRolePermissionsBoundaryRequest;
+pub type PutRolePermissionsBoundaryOutput = wire::Unit;
 
 impl wire::Call for PutRolePermissionsBoundary {
     type Input = PutRolePermissionsBoundaryInput;
@@ -875,11 +741,9 @@ impl wire::Call for PutRolePermissionsBoundary {
     const INDEX: usize = 131;
 }
 
-pub type PutRolePolicyInput = PutRolePolicyRequest;
-
-pub type PutRolePolicyOutput = wire::Unit;
-
 pub struct PutRolePolicy;
+pub type PutRolePolicyInput = PutRolePolicyRequest;
+pub type PutRolePolicyOutput = wire::Unit;
 
 impl wire::Call for PutRolePolicy {
     type Input = PutRolePolicyInput;
@@ -888,11 +752,9 @@ impl wire::Call for PutRolePolicy {
     const INDEX: usize = 132;
 }
 
-pub type PutUserPermissionsBoundaryInput = PutUserPermissionsBoundaryRequest;
-
-pub type PutUserPermissionsBoundaryOutput = wire::Unit;
-
 pub struct PutUserPermissionsBoundary;
+pub type PutUserPermissionsBoundaryInput = PutUserPermissionsBoundaryRequest;
+pub type PutUserPermissionsBoundaryOutput = wire::Unit;
 
 impl wire::Call for PutUserPermissionsBoundary {
     type Input = PutUserPermissionsBoundaryInput;
@@ -901,11 +763,9 @@ impl wire::Call for PutUserPermissionsBoundary {
     const INDEX: usize = 133;
 }
 
-pub type PutUserPolicyInput = PutUserPolicyRequest;
-
-pub type PutUserPolicyOutput = wire::Unit;
-
 pub struct PutUserPolicy;
+pub type PutUserPolicyInput = PutUserPolicyRequest;
+pub type PutUserPolicyOutput = wire::Unit;
 
 impl wire::Call for PutUserPolicy {
     type Input = PutUserPolicyInput;
@@ -914,11 +774,9 @@ impl wire::Call for PutUserPolicy {
     const INDEX: usize = 134;
 }
 
-pub type RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest;
-
-pub type RemoveRoleFromInstanceProfileOutput = wire::Unit;
-
 pub struct RemoveRoleFromInstanceProfile;
+pub type RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest;
+pub type RemoveRoleFromInstanceProfileOutput = wire::Unit;
 
 impl wire::Call for RemoveRoleFromInstanceProfile {
     type Input = RemoveRoleFromInstanceProfileInput;
@@ -927,11 +785,9 @@ impl wire::Call for RemoveRoleFromInstanceProfile {
     const INDEX: usize = 137;
 }
 
-pub type RemoveUserFromGroupInput = RemoveUserFromGroupRequest;
-
-pub type RemoveUserFromGroupOutput = wire::Unit;
-
 pub struct RemoveUserFromGroup;
+pub type RemoveUserFromGroupInput = RemoveUserFromGroupRequest;
+pub type RemoveUserFromGroupOutput = wire::Unit;
 
 impl wire::Call for RemoveUserFromGroup {
     type Input = RemoveUserFromGroupInput;
@@ -940,11 +796,9 @@ impl wire::Call for RemoveUserFromGroup {
     const INDEX: usize = 138;
 }
 
-pub type SetDefaultPolicyVersionInput = SetDefaultPolicyVersionRequest;
-
-pub type SetDefaultPolicyVersionOutput = wire::Unit;
-
 pub struct SetDefaultPolicyVersion;
+pub type SetDefaultPolicyVersionInput = SetDefaultPolicyVersionRequest;
+pub type SetDefaultPolicyVersionOutput = wire::Unit;
 
 impl wire::Call for SetDefaultPolicyVersion {
     type Input = SetDefaultPolicyVersionInput;
@@ -953,11 +807,9 @@ impl wire::Call for SetDefaultPolicyVersion {
     const INDEX: usize = 142;
 }
 
-pub type TagInstanceProfileInput = TagInstanceProfileRequest;
-
-pub type TagInstanceProfileOutput = wire::Unit;
-
 pub struct TagInstanceProfile;
+pub type TagInstanceProfileInput = TagInstanceProfileRequest;
+pub type TagInstanceProfileOutput = wire::Unit;
 
 impl wire::Call for TagInstanceProfile {
     type Input = TagInstanceProfileInput;
@@ -966,11 +818,9 @@ impl wire::Call for TagInstanceProfile {
     const INDEX: usize = 146;
 }
 
-pub type TagPolicyInput = TagPolicyRequest;
-
-pub type TagPolicyOutput = wire::Unit;
-
 pub struct TagPolicy;
+pub type TagPolicyInput = TagPolicyRequest;
+pub type TagPolicyOutput = wire::Unit;
 
 impl wire::Call for TagPolicy {
     type Input = TagPolicyInput;
@@ -979,11 +829,9 @@ impl wire::Call for TagPolicy {
     const INDEX: usize = 149;
 }
 
-pub type TagRoleInput = TagRoleRequest;
-
-pub type TagRoleOutput = wire::Unit;
-
 pub struct TagRole;
+pub type TagRoleInput = TagRoleRequest;
+pub type TagRoleOutput = wire::Unit;
 
 impl wire::Call for TagRole {
     type Input = TagRoleInput;
@@ -992,11 +840,9 @@ impl wire::Call for TagRole {
     const INDEX: usize = 150;
 }
 
-pub type TagUserInput = TagUserRequest;
-
-pub type TagUserOutput = wire::Unit;
-
 pub struct TagUser;
+pub type TagUserInput = TagUserRequest;
+pub type TagUserOutput = wire::Unit;
 
 impl wire::Call for TagUser {
     type Input = TagUserInput;
@@ -1005,11 +851,9 @@ impl wire::Call for TagUser {
     const INDEX: usize = 153;
 }
 
-pub type UntagInstanceProfileInput = UntagInstanceProfileRequest;
-
-pub type UntagInstanceProfileOutput = wire::Unit;
-
 pub struct UntagInstanceProfile;
+pub type UntagInstanceProfileInput = UntagInstanceProfileRequest;
+pub type UntagInstanceProfileOutput = wire::Unit;
 
 impl wire::Call for UntagInstanceProfile {
     type Input = UntagInstanceProfileInput;
@@ -1018,11 +862,9 @@ impl wire::Call for UntagInstanceProfile {
     const INDEX: usize = 154;
 }
 
-pub type UntagPolicyInput = UntagPolicyRequest;
-
-pub type UntagPolicyOutput = wire::Unit;
-
 pub struct UntagPolicy;
+pub type UntagPolicyInput = UntagPolicyRequest;
+pub type UntagPolicyOutput = wire::Unit;
 
 impl wire::Call for UntagPolicy {
     type Input = UntagPolicyInput;
@@ -1031,11 +873,9 @@ impl wire::Call for UntagPolicy {
     const INDEX: usize = 157;
 }
 
-pub type UntagRoleInput = UntagRoleRequest;
-
-pub type UntagRoleOutput = wire::Unit;
-
 pub struct UntagRole;
+pub type UntagRoleInput = UntagRoleRequest;
+pub type UntagRoleOutput = wire::Unit;
 
 impl wire::Call for UntagRole {
     type Input = UntagRoleInput;
@@ -1044,11 +884,9 @@ impl wire::Call for UntagRole {
     const INDEX: usize = 158;
 }
 
-pub type UntagUserInput = UntagUserRequest;
-
-pub type UntagUserOutput = wire::Unit;
-
 pub struct UntagUser;
+pub type UntagUserInput = UntagUserRequest;
+pub type UntagUserOutput = wire::Unit;
 
 impl wire::Call for UntagUser {
     type Input = UntagUserInput;
@@ -1057,11 +895,9 @@ impl wire::Call for UntagUser {
     const INDEX: usize = 161;
 }
 
-pub type UpdateAccessKeyInput = UpdateAccessKeyRequest;
-
-pub type UpdateAccessKeyOutput = wire::Unit;
-
 pub struct UpdateAccessKey;
+pub type UpdateAccessKeyInput = UpdateAccessKeyRequest;
+pub type UpdateAccessKeyOutput = wire::Unit;
 
 impl wire::Call for UpdateAccessKey {
     type Input = UpdateAccessKeyInput;
@@ -1070,11 +906,9 @@ impl wire::Call for UpdateAccessKey {
     const INDEX: usize = 162;
 }
 
-pub type UpdateAssumeRolePolicyInput = UpdateAssumeRolePolicyRequest;
-
-pub type UpdateAssumeRolePolicyOutput = wire::Unit;
-
 pub struct UpdateAssumeRolePolicy;
+pub type UpdateAssumeRolePolicyInput = UpdateAssumeRolePolicyRequest;
+pub type UpdateAssumeRolePolicyOutput = wire::Unit;
 
 impl wire::Call for UpdateAssumeRolePolicy {
     type Input = UpdateAssumeRolePolicyInput;
@@ -1083,11 +917,9 @@ impl wire::Call for UpdateAssumeRolePolicy {
     const INDEX: usize = 164;
 }
 
-pub type UpdateGroupInput = UpdateGroupRequest;
-
-pub type UpdateGroupOutput = wire::Unit;
-
 pub struct UpdateGroup;
+pub type UpdateGroupInput = UpdateGroupRequest;
+pub type UpdateGroupOutput = wire::Unit;
 
 impl wire::Call for UpdateGroup {
     type Input = UpdateGroupInput;
@@ -1096,11 +928,9 @@ impl wire::Call for UpdateGroup {
     const INDEX: usize = 166;
 }
 
-pub type UpdateRoleInput = UpdateRoleRequest;
-
-pub type UpdateRoleOutput = UpdateRoleResponse;
-
 pub struct UpdateRole;
+pub type UpdateRoleInput = UpdateRoleRequest;
+pub type UpdateRoleOutput = UpdateRoleResponse;
 
 impl wire::Call for UpdateRole {
     type Input = UpdateRoleInput;
@@ -1109,11 +939,9 @@ impl wire::Call for UpdateRole {
     const INDEX: usize = 169;
 }
 
-pub type UpdateRoleDescriptionInput = UpdateRoleDescriptionRequest;
-
-pub type UpdateRoleDescriptionOutput = UpdateRoleDescriptionResponse;
-
 pub struct UpdateRoleDescription;
+pub type UpdateRoleDescriptionInput = UpdateRoleDescriptionRequest;
+pub type UpdateRoleDescriptionOutput = UpdateRoleDescriptionResponse;
 
 impl wire::Call for UpdateRoleDescription {
     type Input = UpdateRoleDescriptionInput;
@@ -1122,11 +950,9 @@ impl wire::Call for UpdateRoleDescription {
     const INDEX: usize = 170;
 }
 
-pub type UpdateUserInput = UpdateUserRequest;
-
-pub type UpdateUserOutput = wire::Unit;
-
 pub struct UpdateUser;
+pub type UpdateUserInput = UpdateUserRequest;
+pub type UpdateUserOutput = wire::Unit;
 
 impl wire::Call for UpdateUser {
     type Input = UpdateUserInput;

@@ -4,11 +4,9 @@ mod tables;
 
 pub use tables::SERVICE;
 
-pub type AddPermissionInput = AddPermissionRequest;
-
-pub type AddPermissionOutput = AddPermissionResponse;
-
 pub struct AddPermission;
+pub type AddPermissionInput = AddPermissionRequest;
+pub type AddPermissionOutput = AddPermissionResponse;
 
 impl wire::Call for AddPermission {
     type Input = AddPermissionInput;
@@ -17,11 +15,9 @@ impl wire::Call for AddPermission {
     const INDEX: usize = 1;
 }
 
-pub type CreateAliasInput = CreateAliasRequest;
-
-pub type CreateAliasOutput = AliasConfiguration;
-
 pub struct CreateAlias;
+pub type CreateAliasInput = CreateAliasRequest;
+pub type CreateAliasOutput = AliasConfiguration;
 
 impl wire::Call for CreateAlias {
     type Input = CreateAliasInput;
@@ -30,11 +26,9 @@ impl wire::Call for CreateAlias {
     const INDEX: usize = 3;
 }
 
-pub type CreateEventSourceMappingInput = CreateEventSourceMappingRequest;
-
-pub type CreateEventSourceMappingOutput = EventSourceMappingConfiguration;
-
 pub struct CreateEventSourceMapping;
+pub type CreateEventSourceMappingInput = CreateEventSourceMappingRequest;
+pub type CreateEventSourceMappingOutput = EventSourceMappingConfiguration;
 
 impl wire::Call for CreateEventSourceMapping {
     type Input = CreateEventSourceMappingInput;
@@ -43,11 +37,9 @@ impl wire::Call for CreateEventSourceMapping {
     const INDEX: usize = 6;
 }
 
-pub type CreateFunctionInput = CreateFunctionRequest;
-
-pub type CreateFunctionOutput = FunctionConfiguration;
-
 pub struct CreateFunction;
+pub type CreateFunctionInput = CreateFunctionRequest;
+pub type CreateFunctionOutput = FunctionConfiguration;
 
 impl wire::Call for CreateFunction {
     type Input = CreateFunctionInput;
@@ -56,11 +48,9 @@ impl wire::Call for CreateFunction {
     const INDEX: usize = 7;
 }
 
-pub type DeleteAliasInput = DeleteAliasRequest;
-
-pub type DeleteAliasOutput = wire::Unit;
-
 pub struct DeleteAlias;
+pub type DeleteAliasInput = DeleteAliasRequest;
+pub type DeleteAliasOutput = wire::Unit;
 
 impl wire::Call for DeleteAlias {
     type Input = DeleteAliasInput;
@@ -69,11 +59,9 @@ impl wire::Call for DeleteAlias {
     const INDEX: usize = 9;
 }
 
-pub type DeleteEventSourceMappingInput = DeleteEventSourceMappingRequest;
-
-pub type DeleteEventSourceMappingOutput = EventSourceMappingConfiguration;
-
 pub struct DeleteEventSourceMapping;
+pub type DeleteEventSourceMappingInput = DeleteEventSourceMappingRequest;
+pub type DeleteEventSourceMappingOutput = EventSourceMappingConfiguration;
 
 impl wire::Call for DeleteEventSourceMapping {
     type Input = DeleteEventSourceMappingInput;
@@ -82,11 +70,9 @@ impl wire::Call for DeleteEventSourceMapping {
     const INDEX: usize = 13;
 }
 
-pub type DeleteFunctionInput = DeleteFunctionRequest;
-
-pub type DeleteFunctionOutput = DeleteFunctionResponse;
-
 pub struct DeleteFunction;
+pub type DeleteFunctionInput = DeleteFunctionRequest;
+pub type DeleteFunctionOutput = DeleteFunctionResponse;
 
 impl wire::Call for DeleteFunction {
     type Input = DeleteFunctionInput;
@@ -95,11 +81,9 @@ impl wire::Call for DeleteFunction {
     const INDEX: usize = 14;
 }
 
-pub type DeleteFunctionConcurrencyInput = DeleteFunctionConcurrencyRequest;
-
-pub type DeleteFunctionConcurrencyOutput = wire::Unit;
-
 pub struct DeleteFunctionConcurrency;
+pub type DeleteFunctionConcurrencyInput = DeleteFunctionConcurrencyRequest;
+pub type DeleteFunctionConcurrencyOutput = wire::Unit;
 
 impl wire::Call for DeleteFunctionConcurrency {
     type Input = DeleteFunctionConcurrencyInput;
@@ -108,11 +92,9 @@ impl wire::Call for DeleteFunctionConcurrency {
     const INDEX: usize = 16;
 }
 
-pub type DeleteFunctionEventInvokeConfigInput = DeleteFunctionEventInvokeConfigRequest;
-
-pub type DeleteFunctionEventInvokeConfigOutput = wire::Unit;
-
 pub struct DeleteFunctionEventInvokeConfig;
+pub type DeleteFunctionEventInvokeConfigInput = DeleteFunctionEventInvokeConfigRequest;
+pub type DeleteFunctionEventInvokeConfigOutput = wire::Unit;
 
 impl wire::Call for DeleteFunctionEventInvokeConfig {
     type Input = DeleteFunctionEventInvokeConfigInput;
@@ -121,11 +103,9 @@ impl wire::Call for DeleteFunctionEventInvokeConfig {
     const INDEX: usize = 17;
 }
 
-pub type GetAccountSettingsInput = GetAccountSettingsRequest;
-
-pub type GetAccountSettingsOutput = GetAccountSettingsResponse;
-
 pub struct GetAccountSettings;
+pub type GetAccountSettingsInput = GetAccountSettingsRequest;
+pub type GetAccountSettingsOutput = GetAccountSettingsResponse;
 
 impl wire::Call for GetAccountSettings {
     type Input = GetAccountSettingsInput;
@@ -134,11 +114,9 @@ impl wire::Call for GetAccountSettings {
     const INDEX: usize = 22;
 }
 
-pub type GetAliasInput = GetAliasRequest;
-
-pub type GetAliasOutput = AliasConfiguration;
-
 pub struct GetAlias;
+pub type GetAliasInput = GetAliasRequest;
+pub type GetAliasOutput = AliasConfiguration;
 
 impl wire::Call for GetAlias {
     type Input = GetAliasInput;
@@ -147,11 +125,9 @@ impl wire::Call for GetAlias {
     const INDEX: usize = 23;
 }
 
-pub type GetEventSourceMappingInput = GetEventSourceMappingRequest;
-
-pub type GetEventSourceMappingOutput = EventSourceMappingConfiguration;
-
 pub struct GetEventSourceMapping;
+pub type GetEventSourceMappingInput = GetEventSourceMappingRequest;
+pub type GetEventSourceMappingOutput = EventSourceMappingConfiguration;
 
 impl wire::Call for GetEventSourceMapping {
     type Input = GetEventSourceMappingInput;
@@ -160,11 +136,9 @@ impl wire::Call for GetEventSourceMapping {
     const INDEX: usize = 29;
 }
 
-pub type GetFunctionInput = GetFunctionRequest;
-
-pub type GetFunctionOutput = GetFunctionResponse;
-
 pub struct GetFunction;
+pub type GetFunctionInput = GetFunctionRequest;
+pub type GetFunctionOutput = GetFunctionResponse;
 
 impl wire::Call for GetFunction {
     type Input = GetFunctionInput;
@@ -173,11 +147,9 @@ impl wire::Call for GetFunction {
     const INDEX: usize = 30;
 }
 
-pub type GetFunctionCodeSigningConfigInput = GetFunctionCodeSigningConfigRequest;
-
-pub type GetFunctionCodeSigningConfigOutput = GetFunctionCodeSigningConfigResponse;
-
 pub struct GetFunctionCodeSigningConfig;
+pub type GetFunctionCodeSigningConfigInput = GetFunctionCodeSigningConfigRequest;
+pub type GetFunctionCodeSigningConfigOutput = GetFunctionCodeSigningConfigResponse;
 
 impl wire::Call for GetFunctionCodeSigningConfig {
     type Input = GetFunctionCodeSigningConfigInput;
@@ -186,11 +158,9 @@ impl wire::Call for GetFunctionCodeSigningConfig {
     const INDEX: usize = 31;
 }
 
-pub type GetFunctionConcurrencyInput = GetFunctionConcurrencyRequest;
-
-pub type GetFunctionConcurrencyOutput = GetFunctionConcurrencyResponse;
-
 pub struct GetFunctionConcurrency;
+pub type GetFunctionConcurrencyInput = GetFunctionConcurrencyRequest;
+pub type GetFunctionConcurrencyOutput = GetFunctionConcurrencyResponse;
 
 impl wire::Call for GetFunctionConcurrency {
     type Input = GetFunctionConcurrencyInput;
@@ -199,11 +169,9 @@ impl wire::Call for GetFunctionConcurrency {
     const INDEX: usize = 32;
 }
 
-pub type GetFunctionConfigurationInput = GetFunctionConfigurationRequest;
-
-pub type GetFunctionConfigurationOutput = FunctionConfiguration;
-
 pub struct GetFunctionConfiguration;
+pub type GetFunctionConfigurationInput = GetFunctionConfigurationRequest;
+pub type GetFunctionConfigurationOutput = FunctionConfiguration;
 
 impl wire::Call for GetFunctionConfiguration {
     type Input = GetFunctionConfigurationInput;
@@ -212,11 +180,9 @@ impl wire::Call for GetFunctionConfiguration {
     const INDEX: usize = 33;
 }
 
-pub type GetFunctionEventInvokeConfigInput = GetFunctionEventInvokeConfigRequest;
-
-pub type GetFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
-
 pub struct GetFunctionEventInvokeConfig;
+pub type GetFunctionEventInvokeConfigInput = GetFunctionEventInvokeConfigRequest;
+pub type GetFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
 impl wire::Call for GetFunctionEventInvokeConfig {
     type Input = GetFunctionEventInvokeConfigInput;
@@ -225,11 +191,9 @@ impl wire::Call for GetFunctionEventInvokeConfig {
     const INDEX: usize = 34;
 }
 
-pub type GetFunctionRecursionConfigInput = GetFunctionRecursionConfigRequest;
-
-pub type GetFunctionRecursionConfigOutput = GetFunctionRecursionConfigResponse;
-
 pub struct GetFunctionRecursionConfig;
+pub type GetFunctionRecursionConfigInput = GetFunctionRecursionConfigRequest;
+pub type GetFunctionRecursionConfigOutput = GetFunctionRecursionConfigResponse;
 
 impl wire::Call for GetFunctionRecursionConfig {
     type Input = GetFunctionRecursionConfigInput;
@@ -238,11 +202,9 @@ impl wire::Call for GetFunctionRecursionConfig {
     const INDEX: usize = 35;
 }
 
-pub type GetPolicyInput = GetPolicyRequest;
-
-pub type GetPolicyOutput = GetPolicyResponse;
-
 pub struct GetPolicy;
+pub type GetPolicyInput = GetPolicyRequest;
+pub type GetPolicyOutput = GetPolicyResponse;
 
 impl wire::Call for GetPolicy {
     type Input = GetPolicyInput;
@@ -251,11 +213,9 @@ impl wire::Call for GetPolicy {
     const INDEX: usize = 41;
 }
 
-pub type GetRuntimeManagementConfigInput = GetRuntimeManagementConfigRequest;
-
-pub type GetRuntimeManagementConfigOutput = GetRuntimeManagementConfigResponse;
-
 pub struct GetRuntimeManagementConfig;
+pub type GetRuntimeManagementConfigInput = GetRuntimeManagementConfigRequest;
+pub type GetRuntimeManagementConfigOutput = GetRuntimeManagementConfigResponse;
 
 impl wire::Call for GetRuntimeManagementConfig {
     type Input = GetRuntimeManagementConfigInput;
@@ -264,11 +224,9 @@ impl wire::Call for GetRuntimeManagementConfig {
     const INDEX: usize = 44;
 }
 
-pub type InvokeInput = InvocationRequest;
-
-pub type InvokeOutput = InvocationResponse;
-
 pub struct Invoke;
+pub type InvokeInput = InvocationRequest;
+pub type InvokeOutput = InvocationResponse;
 
 impl wire::Call for Invoke {
     type Input = InvokeInput;
@@ -277,11 +235,9 @@ impl wire::Call for Invoke {
     const INDEX: usize = 45;
 }
 
-pub type InvokeAsyncInput = InvokeAsyncRequest;
-
-pub type InvokeAsyncOutput = InvokeAsyncResponse;
-
 pub struct InvokeAsync;
+pub type InvokeAsyncInput = InvokeAsyncRequest;
+pub type InvokeAsyncOutput = InvokeAsyncResponse;
 
 impl wire::Call for InvokeAsync {
     type Input = InvokeAsyncInput;
@@ -290,11 +246,9 @@ impl wire::Call for InvokeAsync {
     const INDEX: usize = 46;
 }
 
-pub type ListAliasesInput = ListAliasesRequest;
-
-pub type ListAliasesOutput = ListAliasesResponse;
-
 pub struct ListAliases;
+pub type ListAliasesInput = ListAliasesRequest;
+pub type ListAliasesOutput = ListAliasesResponse;
 
 impl wire::Call for ListAliases {
     type Input = ListAliasesInput;
@@ -303,11 +257,9 @@ impl wire::Call for ListAliases {
     const INDEX: usize = 48;
 }
 
-pub type ListEventSourceMappingsInput = ListEventSourceMappingsRequest;
-
-pub type ListEventSourceMappingsOutput = ListEventSourceMappingsResponse;
-
 pub struct ListEventSourceMappings;
+pub type ListEventSourceMappingsInput = ListEventSourceMappingsRequest;
+pub type ListEventSourceMappingsOutput = ListEventSourceMappingsResponse;
 
 impl wire::Call for ListEventSourceMappings {
     type Input = ListEventSourceMappingsInput;
@@ -316,11 +268,9 @@ impl wire::Call for ListEventSourceMappings {
     const INDEX: usize = 52;
 }
 
-pub type ListFunctionEventInvokeConfigsInput = ListFunctionEventInvokeConfigsRequest;
-
-pub type ListFunctionEventInvokeConfigsOutput = ListFunctionEventInvokeConfigsResponse;
-
 pub struct ListFunctionEventInvokeConfigs;
+pub type ListFunctionEventInvokeConfigsInput = ListFunctionEventInvokeConfigsRequest;
+pub type ListFunctionEventInvokeConfigsOutput = ListFunctionEventInvokeConfigsResponse;
 
 impl wire::Call for ListFunctionEventInvokeConfigs {
     type Input = ListFunctionEventInvokeConfigsInput;
@@ -329,11 +279,9 @@ impl wire::Call for ListFunctionEventInvokeConfigs {
     const INDEX: usize = 53;
 }
 
-pub type ListFunctionsInput = ListFunctionsRequest;
-
-pub type ListFunctionsOutput = ListFunctionsResponse;
-
 pub struct ListFunctions;
+pub type ListFunctionsInput = ListFunctionsRequest;
+pub type ListFunctionsOutput = ListFunctionsResponse;
 
 impl wire::Call for ListFunctions {
     type Input = ListFunctionsInput;
@@ -342,11 +290,9 @@ impl wire::Call for ListFunctions {
     const INDEX: usize = 56;
 }
 
-pub type ListTagsInput = ListTagsRequest;
-
-pub type ListTagsOutput = ListTagsResponse;
-
 pub struct ListTags;
+pub type ListTagsInput = ListTagsRequest;
+pub type ListTagsOutput = ListTagsResponse;
 
 impl wire::Call for ListTags {
     type Input = ListTagsInput;
@@ -355,11 +301,9 @@ impl wire::Call for ListTags {
     const INDEX: usize = 61;
 }
 
-pub type ListVersionsByFunctionInput = ListVersionsByFunctionRequest;
-
-pub type ListVersionsByFunctionOutput = ListVersionsByFunctionResponse;
-
 pub struct ListVersionsByFunction;
+pub type ListVersionsByFunctionInput = ListVersionsByFunctionRequest;
+pub type ListVersionsByFunctionOutput = ListVersionsByFunctionResponse;
 
 impl wire::Call for ListVersionsByFunction {
     type Input = ListVersionsByFunctionInput;
@@ -368,11 +312,9 @@ impl wire::Call for ListVersionsByFunction {
     const INDEX: usize = 62;
 }
 
-pub type PublishVersionInput = PublishVersionRequest;
-
-pub type PublishVersionOutput = FunctionConfiguration;
-
 pub struct PublishVersion;
+pub type PublishVersionInput = PublishVersionRequest;
+pub type PublishVersionOutput = FunctionConfiguration;
 
 impl wire::Call for PublishVersion {
     type Input = PublishVersionInput;
@@ -381,11 +323,9 @@ impl wire::Call for PublishVersion {
     const INDEX: usize = 65;
 }
 
-pub type PutFunctionConcurrencyInput = PutFunctionConcurrencyRequest;
-
-pub type PutFunctionConcurrencyOutput = Concurrency;
-
 pub struct PutFunctionConcurrency;
+pub type PutFunctionConcurrencyInput = PutFunctionConcurrencyRequest;
+pub type PutFunctionConcurrencyOutput = Concurrency;
 
 impl wire::Call for PutFunctionConcurrency {
     type Input = PutFunctionConcurrencyInput;
@@ -394,11 +334,9 @@ impl wire::Call for PutFunctionConcurrency {
     const INDEX: usize = 67;
 }
 
-pub type PutFunctionEventInvokeConfigInput = PutFunctionEventInvokeConfigRequest;
-
-pub type PutFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
-
 pub struct PutFunctionEventInvokeConfig;
+pub type PutFunctionEventInvokeConfigInput = PutFunctionEventInvokeConfigRequest;
+pub type PutFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
 impl wire::Call for PutFunctionEventInvokeConfig {
     type Input = PutFunctionEventInvokeConfigInput;
@@ -407,11 +345,9 @@ impl wire::Call for PutFunctionEventInvokeConfig {
     const INDEX: usize = 68;
 }
 
-pub type RemovePermissionInput = RemovePermissionRequest;
-
-pub type RemovePermissionOutput = wire::Unit;
-
 pub struct RemovePermission;
+pub type RemovePermissionInput = RemovePermissionRequest;
+pub type RemovePermissionOutput = wire::Unit;
 
 impl wire::Call for RemovePermission {
     type Input = RemovePermissionInput;
@@ -420,11 +356,9 @@ impl wire::Call for RemovePermission {
     const INDEX: usize = 75;
 }
 
-pub type TagResourceInput = TagResourceRequest;
-
-pub type TagResourceOutput = wire::Unit;
-
 pub struct TagResource;
+pub type TagResourceInput = TagResourceRequest;
+pub type TagResourceOutput = wire::Unit;
 
 impl wire::Call for TagResource {
     type Input = TagResourceInput;
@@ -433,11 +367,9 @@ impl wire::Call for TagResource {
     const INDEX: usize = 81;
 }
 
-pub type UntagResourceInput = UntagResourceRequest;
-
-pub type UntagResourceOutput = wire::Unit;
-
 pub struct UntagResource;
+pub type UntagResourceInput = UntagResourceRequest;
+pub type UntagResourceOutput = wire::Unit;
 
 impl wire::Call for UntagResource {
     type Input = UntagResourceInput;
@@ -446,11 +378,9 @@ impl wire::Call for UntagResource {
     const INDEX: usize = 82;
 }
 
-pub type UpdateAliasInput = UpdateAliasRequest;
-
-pub type UpdateAliasOutput = AliasConfiguration;
-
 pub struct UpdateAlias;
+pub type UpdateAliasInput = UpdateAliasRequest;
+pub type UpdateAliasOutput = AliasConfiguration;
 
 impl wire::Call for UpdateAlias {
     type Input = UpdateAliasInput;
@@ -459,11 +389,9 @@ impl wire::Call for UpdateAlias {
     const INDEX: usize = 83;
 }
 
-pub type UpdateEventSourceMappingInput = UpdateEventSourceMappingRequest;
-
-pub type UpdateEventSourceMappingOutput = EventSourceMappingConfiguration;
-
 pub struct UpdateEventSourceMapping;
+pub type UpdateEventSourceMappingInput = UpdateEventSourceMappingRequest;
+pub type UpdateEventSourceMappingOutput = EventSourceMappingConfiguration;
 
 impl wire::Call for UpdateEventSourceMapping {
     type Input = UpdateEventSourceMappingInput;
@@ -472,11 +400,9 @@ impl wire::Call for UpdateEventSourceMapping {
     const INDEX: usize = 86;
 }
 
-pub type UpdateFunctionCodeInput = UpdateFunctionCodeRequest;
-
-pub type UpdateFunctionCodeOutput = FunctionConfiguration;
-
 pub struct UpdateFunctionCode;
+pub type UpdateFunctionCodeInput = UpdateFunctionCodeRequest;
+pub type UpdateFunctionCodeOutput = FunctionConfiguration;
 
 impl wire::Call for UpdateFunctionCode {
     type Input = UpdateFunctionCodeInput;
@@ -485,11 +411,9 @@ impl wire::Call for UpdateFunctionCode {
     const INDEX: usize = 87;
 }
 
-pub type UpdateFunctionConfigurationInput = UpdateFunctionConfigurationRequest;
-
-pub type UpdateFunctionConfigurationOutput = FunctionConfiguration;
-
 pub struct UpdateFunctionConfiguration;
+pub type UpdateFunctionConfigurationInput = UpdateFunctionConfigurationRequest;
+pub type UpdateFunctionConfigurationOutput = FunctionConfiguration;
 
 impl wire::Call for UpdateFunctionConfiguration {
     type Input = UpdateFunctionConfigurationInput;
@@ -498,11 +422,9 @@ impl wire::Call for UpdateFunctionConfiguration {
     const INDEX: usize = 88;
 }
 
-pub type UpdateFunctionEventInvokeConfigInput = UpdateFunctionEventInvokeConfigRequest;
-
-pub type UpdateFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
-
 pub struct UpdateFunctionEventInvokeConfig;
+pub type UpdateFunctionEventInvokeConfigInput = UpdateFunctionEventInvokeConfigRequest;
+pub type UpdateFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
 impl wire::Call for UpdateFunctionEventInvokeConfig {
     type Input = UpdateFunctionEventInvokeConfigInput;
@@ -1019,7 +941,7 @@ wire::structure_value!(CreateEventSourceMappingRequest);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateFunctionRequest {
     pub function_name: String,
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     pub role: String,
     pub handler: Option<String>,
     pub code: FunctionCode,
@@ -2070,7 +1992,7 @@ wire::structure_value!(FunctionCodeLocationError);
 pub struct FunctionConfiguration {
     pub function_name: Option<String>,
     pub function_arn: Option<String>,
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     pub role: Option<String>,
     pub handler: Option<String>,
     pub code_size: Option<i64>,
@@ -4201,181 +4123,6 @@ impl wire::Structure for ResolvedS3Object {
 
 wire::structure_value!(ResolvedS3Object);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(non_camel_case_types)]
-pub enum Runtime {
-    #[default]
-    Nodejs,
-    Nodejs4_3,
-    Nodejs6_10,
-    Nodejs8_10,
-    Nodejs10X,
-    Nodejs12X,
-    Nodejs14X,
-    Nodejs16X,
-    Nodejs18X,
-    Nodejs20X,
-    Nodejs22X,
-    Nodejs24X,
-    Java8,
-    Java8Al2,
-    Java11,
-    Java17,
-    Java21,
-    Java25,
-    Python2_7,
-    Python3_6,
-    Python3_7,
-    Python3_8,
-    Python3_9,
-    Python3_10,
-    Python3_11,
-    Python3_12,
-    Python3_13,
-    Python3_14,
-    Dotnetcore1_0,
-    Dotnetcore2_0,
-    Dotnetcore2_1,
-    Dotnetcore3_1,
-    Dotnet6,
-    Dotnet8,
-    Dotnet10,
-    Nodejs4_3Edge,
-    Go1X,
-    Ruby2_5,
-    Ruby2_7,
-    Ruby3_2,
-    Ruby3_3,
-    Ruby3_4,
-    Ruby4_0,
-    Provided,
-    ProvidedAl2,
-    ProvidedAl2023,
-    Nodejs26X,
-    Python3_15,
-    Java8Al2023,
-    Java11Al2023,
-    Java17Al2023,
-    Custom,
-}
-
-impl wire::Enumeration for Runtime {
-    const NAMES: &'static [&'static str] = &[
-        "nodejs",
-        "nodejs4.3",
-        "nodejs6.10",
-        "nodejs8.10",
-        "nodejs10.x",
-        "nodejs12.x",
-        "nodejs14.x",
-        "nodejs16.x",
-        "nodejs18.x",
-        "nodejs20.x",
-        "nodejs22.x",
-        "nodejs24.x",
-        "java8",
-        "java8.al2",
-        "java11",
-        "java17",
-        "java21",
-        "java25",
-        "python2.7",
-        "python3.6",
-        "python3.7",
-        "python3.8",
-        "python3.9",
-        "python3.10",
-        "python3.11",
-        "python3.12",
-        "python3.13",
-        "python3.14",
-        "dotnetcore1.0",
-        "dotnetcore2.0",
-        "dotnetcore2.1",
-        "dotnetcore3.1",
-        "dotnet6",
-        "dotnet8",
-        "dotnet10",
-        "nodejs4.3-edge",
-        "go1.x",
-        "ruby2.5",
-        "ruby2.7",
-        "ruby3.2",
-        "ruby3.3",
-        "ruby3.4",
-        "ruby4.0",
-        "provided",
-        "provided.al2",
-        "provided.al2023",
-        "nodejs26.x",
-        "python3.15",
-        "java8.al2023",
-        "java11.al2023",
-        "java17.al2023",
-        "custom",
-    ];
-    const ALL: &'static [Self] = &[
-        Self::Nodejs,
-        Self::Nodejs4_3,
-        Self::Nodejs6_10,
-        Self::Nodejs8_10,
-        Self::Nodejs10X,
-        Self::Nodejs12X,
-        Self::Nodejs14X,
-        Self::Nodejs16X,
-        Self::Nodejs18X,
-        Self::Nodejs20X,
-        Self::Nodejs22X,
-        Self::Nodejs24X,
-        Self::Java8,
-        Self::Java8Al2,
-        Self::Java11,
-        Self::Java17,
-        Self::Java21,
-        Self::Java25,
-        Self::Python2_7,
-        Self::Python3_6,
-        Self::Python3_7,
-        Self::Python3_8,
-        Self::Python3_9,
-        Self::Python3_10,
-        Self::Python3_11,
-        Self::Python3_12,
-        Self::Python3_13,
-        Self::Python3_14,
-        Self::Dotnetcore1_0,
-        Self::Dotnetcore2_0,
-        Self::Dotnetcore2_1,
-        Self::Dotnetcore3_1,
-        Self::Dotnet6,
-        Self::Dotnet8,
-        Self::Dotnet10,
-        Self::Nodejs4_3Edge,
-        Self::Go1X,
-        Self::Ruby2_5,
-        Self::Ruby2_7,
-        Self::Ruby3_2,
-        Self::Ruby3_3,
-        Self::Ruby3_4,
-        Self::Ruby4_0,
-        Self::Provided,
-        Self::ProvidedAl2,
-        Self::ProvidedAl2023,
-        Self::Nodejs26X,
-        Self::Python3_15,
-        Self::Java8Al2023,
-        Self::Java11Al2023,
-        Self::Java17Al2023,
-        Self::Custom,
-    ];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-wire::enumeration_value!(Runtime);
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuntimeVersionConfig {
     pub runtime_version_arn: Option<String>,
@@ -5388,7 +5135,7 @@ pub struct UpdateFunctionConfigurationRequest {
     pub memory_size: Option<i32>,
     pub vpc_config: Option<VpcConfig>,
     pub environment: Option<Environment>,
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     pub dead_letter_config: Option<DeadLetterConfig>,
     pub kms_key_arn: Option<String>,
     pub tracing_config: Option<TracingConfig>,

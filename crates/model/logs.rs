@@ -4,11 +4,9 @@ mod tables;
 
 pub use tables::SERVICE;
 
-pub type CreateLogGroupInput = CreateLogGroupRequest;
-
-pub type CreateLogGroupOutput = wire::Unit;
-
 pub struct CreateLogGroup;
+pub type CreateLogGroupInput = CreateLogGroupRequest;
+pub type CreateLogGroupOutput = wire::Unit;
 
 impl wire::Call for CreateLogGroup {
     type Input = CreateLogGroupInput;
@@ -17,11 +15,9 @@ impl wire::Call for CreateLogGroup {
     const INDEX: usize = 8;
 }
 
-pub type CreateLogStreamInput = CreateLogStreamRequest;
-
-pub type CreateLogStreamOutput = wire::Unit;
-
 pub struct CreateLogStream;
+pub type CreateLogStreamInput = CreateLogStreamRequest;
+pub type CreateLogStreamOutput = wire::Unit;
 
 impl wire::Call for CreateLogStream {
     type Input = CreateLogStreamInput;
@@ -30,11 +26,9 @@ impl wire::Call for CreateLogStream {
     const INDEX: usize = 9;
 }
 
-pub type DeleteLogGroupInput = DeleteLogGroupRequest;
-
-pub type DeleteLogGroupOutput = wire::Unit;
-
 pub struct DeleteLogGroup;
+pub type DeleteLogGroupInput = DeleteLogGroupRequest;
+pub type DeleteLogGroupOutput = wire::Unit;
 
 impl wire::Call for DeleteLogGroup {
     type Input = DeleteLogGroupInput;
@@ -43,11 +37,9 @@ impl wire::Call for DeleteLogGroup {
     const INDEX: usize = 22;
 }
 
-pub type DeleteLogStreamInput = DeleteLogStreamRequest;
-
-pub type DeleteLogStreamOutput = wire::Unit;
-
 pub struct DeleteLogStream;
+pub type DeleteLogStreamInput = DeleteLogStreamRequest;
+pub type DeleteLogStreamOutput = wire::Unit;
 
 impl wire::Call for DeleteLogStream {
     type Input = DeleteLogStreamInput;
@@ -56,11 +48,9 @@ impl wire::Call for DeleteLogStream {
     const INDEX: usize = 23;
 }
 
-pub type DeleteMetricFilterInput = DeleteMetricFilterRequest;
-
-pub type DeleteMetricFilterOutput = wire::Unit;
-
 pub struct DeleteMetricFilter;
+pub type DeleteMetricFilterInput = DeleteMetricFilterRequest;
+pub type DeleteMetricFilterOutput = wire::Unit;
 
 impl wire::Call for DeleteMetricFilter {
     type Input = DeleteMetricFilterInput;
@@ -69,11 +59,9 @@ impl wire::Call for DeleteMetricFilter {
     const INDEX: usize = 25;
 }
 
-pub type DeleteResourcePolicyInput = DeleteResourcePolicyRequest;
-
-pub type DeleteResourcePolicyOutput = wire::Unit;
-
 pub struct DeleteResourcePolicy;
+pub type DeleteResourcePolicyInput = DeleteResourcePolicyRequest;
+pub type DeleteResourcePolicyOutput = wire::Unit;
 
 impl wire::Call for DeleteResourcePolicy {
     type Input = DeleteResourcePolicyInput;
@@ -82,11 +70,9 @@ impl wire::Call for DeleteResourcePolicy {
     const INDEX: usize = 27;
 }
 
-pub type DeleteRetentionPolicyInput = DeleteRetentionPolicyRequest;
-
-pub type DeleteRetentionPolicyOutput = wire::Unit;
-
 pub struct DeleteRetentionPolicy;
+pub type DeleteRetentionPolicyInput = DeleteRetentionPolicyRequest;
+pub type DeleteRetentionPolicyOutput = wire::Unit;
 
 impl wire::Call for DeleteRetentionPolicy {
     type Input = DeleteRetentionPolicyInput;
@@ -95,11 +81,9 @@ impl wire::Call for DeleteRetentionPolicy {
     const INDEX: usize = 28;
 }
 
-pub type DeleteSubscriptionFilterInput = DeleteSubscriptionFilterRequest;
-
-pub type DeleteSubscriptionFilterOutput = wire::Unit;
-
 pub struct DeleteSubscriptionFilter;
+pub type DeleteSubscriptionFilterInput = DeleteSubscriptionFilterRequest;
+pub type DeleteSubscriptionFilterOutput = wire::Unit;
 
 impl wire::Call for DeleteSubscriptionFilter {
     type Input = DeleteSubscriptionFilterInput;
@@ -108,11 +92,9 @@ impl wire::Call for DeleteSubscriptionFilter {
     const INDEX: usize = 30;
 }
 
-pub type DescribeLogGroupsInput = DescribeLogGroupsRequest;
-
-pub type DescribeLogGroupsOutput = DescribeLogGroupsResponse;
-
 pub struct DescribeLogGroups;
+pub type DescribeLogGroupsInput = DescribeLogGroupsRequest;
+pub type DescribeLogGroupsOutput = DescribeLogGroupsResponse;
 
 impl wire::Call for DescribeLogGroups {
     type Input = DescribeLogGroupsInput;
@@ -121,11 +103,9 @@ impl wire::Call for DescribeLogGroups {
     const INDEX: usize = 44;
 }
 
-pub type DescribeLogStreamsInput = DescribeLogStreamsRequest;
-
-pub type DescribeLogStreamsOutput = DescribeLogStreamsResponse;
-
 pub struct DescribeLogStreams;
+pub type DescribeLogStreamsInput = DescribeLogStreamsRequest;
+pub type DescribeLogStreamsOutput = DescribeLogStreamsResponse;
 
 impl wire::Call for DescribeLogStreams {
     type Input = DescribeLogStreamsInput;
@@ -134,11 +114,9 @@ impl wire::Call for DescribeLogStreams {
     const INDEX: usize = 45;
 }
 
-pub type DescribeMetricFiltersInput = DescribeMetricFiltersRequest;
-
-pub type DescribeMetricFiltersOutput = DescribeMetricFiltersResponse;
-
 pub struct DescribeMetricFilters;
+pub type DescribeMetricFiltersInput = DescribeMetricFiltersRequest;
+pub type DescribeMetricFiltersOutput = DescribeMetricFiltersResponse;
 
 impl wire::Call for DescribeMetricFilters {
     type Input = DescribeMetricFiltersInput;
@@ -147,11 +125,9 @@ impl wire::Call for DescribeMetricFilters {
     const INDEX: usize = 47;
 }
 
-pub type DescribeResourcePoliciesInput = DescribeResourcePoliciesRequest;
-
-pub type DescribeResourcePoliciesOutput = DescribeResourcePoliciesResponse;
-
 pub struct DescribeResourcePolicies;
+pub type DescribeResourcePoliciesInput = DescribeResourcePoliciesRequest;
+pub type DescribeResourcePoliciesOutput = DescribeResourcePoliciesResponse;
 
 impl wire::Call for DescribeResourcePolicies {
     type Input = DescribeResourcePoliciesInput;
@@ -160,11 +136,9 @@ impl wire::Call for DescribeResourcePolicies {
     const INDEX: usize = 50;
 }
 
-pub type DescribeSubscriptionFiltersInput = DescribeSubscriptionFiltersRequest;
-
-pub type DescribeSubscriptionFiltersOutput = DescribeSubscriptionFiltersResponse;
-
 pub struct DescribeSubscriptionFilters;
+pub type DescribeSubscriptionFiltersInput = DescribeSubscriptionFiltersRequest;
+pub type DescribeSubscriptionFiltersOutput = DescribeSubscriptionFiltersResponse;
 
 impl wire::Call for DescribeSubscriptionFilters {
     type Input = DescribeSubscriptionFiltersInput;
@@ -173,11 +147,9 @@ impl wire::Call for DescribeSubscriptionFilters {
     const INDEX: usize = 51;
 }
 
-pub type FilterLogEventsInput = FilterLogEventsRequest;
-
-pub type FilterLogEventsOutput = FilterLogEventsResponse;
-
 pub struct FilterLogEvents;
+pub type FilterLogEventsInput = FilterLogEventsRequest;
+pub type FilterLogEventsOutput = FilterLogEventsResponse;
 
 impl wire::Call for FilterLogEvents {
     type Input = FilterLogEventsInput;
@@ -186,11 +158,9 @@ impl wire::Call for FilterLogEvents {
     const INDEX: usize = 54;
 }
 
-pub type GetLogEventsInput = GetLogEventsRequest;
-
-pub type GetLogEventsOutput = GetLogEventsResponse;
-
 pub struct GetLogEvents;
+pub type GetLogEventsInput = GetLogEventsRequest;
+pub type GetLogEventsOutput = GetLogEventsResponse;
 
 impl wire::Call for GetLogEvents {
     type Input = GetLogEventsInput;
@@ -199,11 +169,9 @@ impl wire::Call for GetLogEvents {
     const INDEX: usize = 62;
 }
 
-pub type ListLogGroupsInput = ListLogGroupsRequest;
-
-pub type ListLogGroupsOutput = ListLogGroupsResponse;
-
 pub struct ListLogGroups;
+pub type ListLogGroupsInput = ListLogGroupsRequest;
+pub type ListLogGroupsOutput = ListLogGroupsResponse;
 
 impl wire::Call for ListLogGroups {
     type Input = ListLogGroupsInput;
@@ -212,11 +180,9 @@ impl wire::Call for ListLogGroups {
     const INDEX: usize = 77;
 }
 
-pub type ListTagsForResourceInput = ListTagsForResourceRequest;
-
-pub type ListTagsForResourceOutput = ListTagsForResourceResponse;
-
 pub struct ListTagsForResource;
+pub type ListTagsForResourceInput = ListTagsForResourceRequest;
+pub type ListTagsForResourceOutput = ListTagsForResourceResponse;
 
 impl wire::Call for ListTagsForResource {
     type Input = ListTagsForResourceInput;
@@ -225,11 +191,9 @@ impl wire::Call for ListTagsForResource {
     const INDEX: usize = 82;
 }
 
-pub type ListTagsLogGroupInput = ListTagsLogGroupRequest;
-
-pub type ListTagsLogGroupOutput = ListTagsLogGroupResponse;
-
 pub struct ListTagsLogGroup;
+pub type ListTagsLogGroupInput = ListTagsLogGroupRequest;
+pub type ListTagsLogGroupOutput = ListTagsLogGroupResponse;
 
 impl wire::Call for ListTagsLogGroup {
     type Input = ListTagsLogGroupInput;
@@ -238,11 +202,9 @@ impl wire::Call for ListTagsLogGroup {
     const INDEX: usize = 83;
 }
 
-pub type PutLogEventsInput = PutLogEventsRequest;
-
-pub type PutLogEventsOutput = PutLogEventsResponse;
-
 pub struct PutLogEvents;
+pub type PutLogEventsInput = PutLogEventsRequest;
+pub type PutLogEventsOutput = PutLogEventsResponse;
 
 impl wire::Call for PutLogEvents {
     type Input = PutLogEventsInput;
@@ -251,11 +213,9 @@ impl wire::Call for PutLogEvents {
     const INDEX: usize = 94;
 }
 
-pub type PutMetricFilterInput = PutMetricFilterRequest;
-
-pub type PutMetricFilterOutput = wire::Unit;
-
 pub struct PutMetricFilter;
+pub type PutMetricFilterInput = PutMetricFilterRequest;
+pub type PutMetricFilterOutput = wire::Unit;
 
 impl wire::Call for PutMetricFilter {
     type Input = PutMetricFilterInput;
@@ -264,11 +224,9 @@ impl wire::Call for PutMetricFilter {
     const INDEX: usize = 96;
 }
 
-pub type PutResourcePolicyInput = PutResourcePolicyRequest;
-
-pub type PutResourcePolicyOutput = PutResourcePolicyResponse;
-
 pub struct PutResourcePolicy;
+pub type PutResourcePolicyInput = PutResourcePolicyRequest;
+pub type PutResourcePolicyOutput = PutResourcePolicyResponse;
 
 impl wire::Call for PutResourcePolicy {
     type Input = PutResourcePolicyInput;
@@ -277,11 +235,9 @@ impl wire::Call for PutResourcePolicy {
     const INDEX: usize = 98;
 }
 
-pub type PutRetentionPolicyInput = PutRetentionPolicyRequest;
-
-pub type PutRetentionPolicyOutput = wire::Unit;
-
 pub struct PutRetentionPolicy;
+pub type PutRetentionPolicyInput = PutRetentionPolicyRequest;
+pub type PutRetentionPolicyOutput = wire::Unit;
 
 impl wire::Call for PutRetentionPolicy {
     type Input = PutRetentionPolicyInput;
@@ -290,11 +246,9 @@ impl wire::Call for PutRetentionPolicy {
     const INDEX: usize = 99;
 }
 
-pub type PutSubscriptionFilterInput = PutSubscriptionFilterRequest;
-
-pub type PutSubscriptionFilterOutput = wire::Unit;
-
 pub struct PutSubscriptionFilter;
+pub type PutSubscriptionFilterInput = PutSubscriptionFilterRequest;
+pub type PutSubscriptionFilterOutput = wire::Unit;
 
 impl wire::Call for PutSubscriptionFilter {
     type Input = PutSubscriptionFilterInput;
@@ -303,11 +257,9 @@ impl wire::Call for PutSubscriptionFilter {
     const INDEX: usize = 101;
 }
 
-pub type TagLogGroupInput = TagLogGroupRequest;
-
-pub type TagLogGroupOutput = wire::Unit;
-
 pub struct TagLogGroup;
+pub type TagLogGroupInput = TagLogGroupRequest;
+pub type TagLogGroupOutput = wire::Unit;
 
 impl wire::Call for TagLogGroup {
     type Input = TagLogGroupInput;
@@ -316,11 +268,9 @@ impl wire::Call for TagLogGroup {
     const INDEX: usize = 107;
 }
 
-pub type TagResourceInput = TagResourceRequest;
-
-pub type TagResourceOutput = wire::Unit;
-
 pub struct TagResource;
+pub type TagResourceInput = TagResourceRequest;
+pub type TagResourceOutput = wire::Unit;
 
 impl wire::Call for TagResource {
     type Input = TagResourceInput;
@@ -329,11 +279,9 @@ impl wire::Call for TagResource {
     const INDEX: usize = 108;
 }
 
-pub type TestMetricFilterInput = TestMetricFilterRequest;
-
-pub type TestMetricFilterOutput = TestMetricFilterResponse;
-
 pub struct TestMetricFilter;
+pub type TestMetricFilterInput = TestMetricFilterRequest;
+pub type TestMetricFilterOutput = TestMetricFilterResponse;
 
 impl wire::Call for TestMetricFilter {
     type Input = TestMetricFilterInput;
@@ -342,11 +290,9 @@ impl wire::Call for TestMetricFilter {
     const INDEX: usize = 109;
 }
 
-pub type UntagLogGroupInput = UntagLogGroupRequest;
-
-pub type UntagLogGroupOutput = wire::Unit;
-
 pub struct UntagLogGroup;
+pub type UntagLogGroupInput = UntagLogGroupRequest;
+pub type UntagLogGroupOutput = wire::Unit;
 
 impl wire::Call for UntagLogGroup {
     type Input = UntagLogGroupInput;
@@ -355,11 +301,9 @@ impl wire::Call for UntagLogGroup {
     const INDEX: usize = 111;
 }
 
-pub type UntagResourceInput = UntagResourceRequest;
-
-pub type UntagResourceOutput = wire::Unit;
-
 pub struct UntagResource;
+pub type UntagResourceInput = UntagResourceRequest;
+pub type UntagResourceOutput = wire::Unit;
 
 impl wire::Call for UntagResource {
     type Input = UntagResourceInput;

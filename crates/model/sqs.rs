@@ -4,11 +4,9 @@ mod tables;
 
 pub use tables::SERVICE;
 
-pub type AddPermissionInput = AddPermissionRequest;
-
-pub type AddPermissionOutput = wire::Unit;
-
 pub struct AddPermission;
+pub type AddPermissionInput = AddPermissionRequest;
+pub type AddPermissionOutput = wire::Unit;
 
 impl wire::Call for AddPermission {
     type Input = AddPermissionInput;
@@ -17,11 +15,9 @@ impl wire::Call for AddPermission {
     const INDEX: usize = 0;
 }
 
-pub type CancelMessageMoveTaskInput = CancelMessageMoveTaskRequest;
-
-pub type CancelMessageMoveTaskOutput = CancelMessageMoveTaskResult;
-
 pub struct CancelMessageMoveTask;
+pub type CancelMessageMoveTaskInput = CancelMessageMoveTaskRequest;
+pub type CancelMessageMoveTaskOutput = CancelMessageMoveTaskResult;
 
 impl wire::Call for CancelMessageMoveTask {
     type Input = CancelMessageMoveTaskInput;
@@ -30,11 +26,9 @@ impl wire::Call for CancelMessageMoveTask {
     const INDEX: usize = 1;
 }
 
-pub type ChangeMessageVisibilityInput = ChangeMessageVisibilityRequest;
-
-pub type ChangeMessageVisibilityOutput = wire::Unit;
-
 pub struct ChangeMessageVisibility;
+pub type ChangeMessageVisibilityInput = ChangeMessageVisibilityRequest;
+pub type ChangeMessageVisibilityOutput = wire::Unit;
 
 impl wire::Call for ChangeMessageVisibility {
     type Input = ChangeMessageVisibilityInput;
@@ -43,11 +37,9 @@ impl wire::Call for ChangeMessageVisibility {
     const INDEX: usize = 2;
 }
 
-pub type ChangeMessageVisibilityBatchInput = ChangeMessageVisibilityBatchRequest;
-
-pub type ChangeMessageVisibilityBatchOutput = ChangeMessageVisibilityBatchResult;
-
 pub struct ChangeMessageVisibilityBatch;
+pub type ChangeMessageVisibilityBatchInput = ChangeMessageVisibilityBatchRequest;
+pub type ChangeMessageVisibilityBatchOutput = ChangeMessageVisibilityBatchResult;
 
 impl wire::Call for ChangeMessageVisibilityBatch {
     type Input = ChangeMessageVisibilityBatchInput;
@@ -56,11 +48,9 @@ impl wire::Call for ChangeMessageVisibilityBatch {
     const INDEX: usize = 3;
 }
 
-pub type CreateQueueInput = CreateQueueRequest;
-
-pub type CreateQueueOutput = CreateQueueResult;
-
 pub struct CreateQueue;
+pub type CreateQueueInput = CreateQueueRequest;
+pub type CreateQueueOutput = CreateQueueResult;
 
 impl wire::Call for CreateQueue {
     type Input = CreateQueueInput;
@@ -69,11 +59,9 @@ impl wire::Call for CreateQueue {
     const INDEX: usize = 4;
 }
 
-pub type DeleteMessageInput = DeleteMessageRequest;
-
-pub type DeleteMessageOutput = wire::Unit;
-
 pub struct DeleteMessage;
+pub type DeleteMessageInput = DeleteMessageRequest;
+pub type DeleteMessageOutput = wire::Unit;
 
 impl wire::Call for DeleteMessage {
     type Input = DeleteMessageInput;
@@ -82,11 +70,9 @@ impl wire::Call for DeleteMessage {
     const INDEX: usize = 5;
 }
 
-pub type DeleteMessageBatchInput = DeleteMessageBatchRequest;
-
-pub type DeleteMessageBatchOutput = DeleteMessageBatchResult;
-
 pub struct DeleteMessageBatch;
+pub type DeleteMessageBatchInput = DeleteMessageBatchRequest;
+pub type DeleteMessageBatchOutput = DeleteMessageBatchResult;
 
 impl wire::Call for DeleteMessageBatch {
     type Input = DeleteMessageBatchInput;
@@ -95,11 +81,9 @@ impl wire::Call for DeleteMessageBatch {
     const INDEX: usize = 6;
 }
 
-pub type DeleteQueueInput = DeleteQueueRequest;
-
-pub type DeleteQueueOutput = wire::Unit;
-
 pub struct DeleteQueue;
+pub type DeleteQueueInput = DeleteQueueRequest;
+pub type DeleteQueueOutput = wire::Unit;
 
 impl wire::Call for DeleteQueue {
     type Input = DeleteQueueInput;
@@ -108,11 +92,9 @@ impl wire::Call for DeleteQueue {
     const INDEX: usize = 7;
 }
 
-pub type GetQueueAttributesInput = GetQueueAttributesRequest;
-
-pub type GetQueueAttributesOutput = GetQueueAttributesResult;
-
 pub struct GetQueueAttributes;
+pub type GetQueueAttributesInput = GetQueueAttributesRequest;
+pub type GetQueueAttributesOutput = GetQueueAttributesResult;
 
 impl wire::Call for GetQueueAttributes {
     type Input = GetQueueAttributesInput;
@@ -121,11 +103,9 @@ impl wire::Call for GetQueueAttributes {
     const INDEX: usize = 8;
 }
 
-pub type GetQueueUrlInput = GetQueueUrlRequest;
-
-pub type GetQueueUrlOutput = GetQueueUrlResult;
-
 pub struct GetQueueUrl;
+pub type GetQueueUrlInput = GetQueueUrlRequest;
+pub type GetQueueUrlOutput = GetQueueUrlResult;
 
 impl wire::Call for GetQueueUrl {
     type Input = GetQueueUrlInput;
@@ -134,11 +114,9 @@ impl wire::Call for GetQueueUrl {
     const INDEX: usize = 9;
 }
 
-pub type ListDeadLetterSourceQueuesInput = ListDeadLetterSourceQueuesRequest;
-
-pub type ListDeadLetterSourceQueuesOutput = ListDeadLetterSourceQueuesResult;
-
 pub struct ListDeadLetterSourceQueues;
+pub type ListDeadLetterSourceQueuesInput = ListDeadLetterSourceQueuesRequest;
+pub type ListDeadLetterSourceQueuesOutput = ListDeadLetterSourceQueuesResult;
 
 impl wire::Call for ListDeadLetterSourceQueues {
     type Input = ListDeadLetterSourceQueuesInput;
@@ -147,11 +125,9 @@ impl wire::Call for ListDeadLetterSourceQueues {
     const INDEX: usize = 10;
 }
 
-pub type ListMessageMoveTasksInput = ListMessageMoveTasksRequest;
-
-pub type ListMessageMoveTasksOutput = ListMessageMoveTasksResult;
-
 pub struct ListMessageMoveTasks;
+pub type ListMessageMoveTasksInput = ListMessageMoveTasksRequest;
+pub type ListMessageMoveTasksOutput = ListMessageMoveTasksResult;
 
 impl wire::Call for ListMessageMoveTasks {
     type Input = ListMessageMoveTasksInput;
@@ -160,11 +136,9 @@ impl wire::Call for ListMessageMoveTasks {
     const INDEX: usize = 11;
 }
 
-pub type ListQueuesInput = ListQueuesRequest;
-
-pub type ListQueuesOutput = ListQueuesResult;
-
 pub struct ListQueues;
+pub type ListQueuesInput = ListQueuesRequest;
+pub type ListQueuesOutput = ListQueuesResult;
 
 impl wire::Call for ListQueues {
     type Input = ListQueuesInput;
@@ -173,11 +147,9 @@ impl wire::Call for ListQueues {
     const INDEX: usize = 13;
 }
 
-pub type ListQueueTagsInput = ListQueueTagsRequest;
-
-pub type ListQueueTagsOutput = ListQueueTagsResult;
-
 pub struct ListQueueTags;
+pub type ListQueueTagsInput = ListQueueTagsRequest;
+pub type ListQueueTagsOutput = ListQueueTagsResult;
 
 impl wire::Call for ListQueueTags {
     type Input = ListQueueTagsInput;
@@ -186,11 +158,9 @@ impl wire::Call for ListQueueTags {
     const INDEX: usize = 12;
 }
 
-pub type PurgeQueueInput = PurgeQueueRequest;
-
-pub type PurgeQueueOutput = wire::Unit;
-
 pub struct PurgeQueue;
+pub type PurgeQueueInput = PurgeQueueRequest;
+pub type PurgeQueueOutput = wire::Unit;
 
 impl wire::Call for PurgeQueue {
     type Input = PurgeQueueInput;
@@ -199,11 +169,9 @@ impl wire::Call for PurgeQueue {
     const INDEX: usize = 14;
 }
 
-pub type ReceiveMessageInput = ReceiveMessageRequest;
-
-pub type ReceiveMessageOutput = ReceiveMessageResult;
-
 pub struct ReceiveMessage;
+pub type ReceiveMessageInput = ReceiveMessageRequest;
+pub type ReceiveMessageOutput = ReceiveMessageResult;
 
 impl wire::Call for ReceiveMessage {
     type Input = ReceiveMessageInput;
@@ -212,11 +180,9 @@ impl wire::Call for ReceiveMessage {
     const INDEX: usize = 15;
 }
 
-pub type RemovePermissionInput = RemovePermissionRequest;
-
-pub type RemovePermissionOutput = wire::Unit;
-
 pub struct RemovePermission;
+pub type RemovePermissionInput = RemovePermissionRequest;
+pub type RemovePermissionOutput = wire::Unit;
 
 impl wire::Call for RemovePermission {
     type Input = RemovePermissionInput;
@@ -225,11 +191,9 @@ impl wire::Call for RemovePermission {
     const INDEX: usize = 16;
 }
 
-pub type SendMessageInput = SendMessageRequest;
-
-pub type SendMessageOutput = SendMessageResult;
-
 pub struct SendMessage;
+pub type SendMessageInput = SendMessageRequest;
+pub type SendMessageOutput = SendMessageResult;
 
 impl wire::Call for SendMessage {
     type Input = SendMessageInput;
@@ -238,11 +202,9 @@ impl wire::Call for SendMessage {
     const INDEX: usize = 17;
 }
 
-pub type SendMessageBatchInput = SendMessageBatchRequest;
-
-pub type SendMessageBatchOutput = SendMessageBatchResult;
-
 pub struct SendMessageBatch;
+pub type SendMessageBatchInput = SendMessageBatchRequest;
+pub type SendMessageBatchOutput = SendMessageBatchResult;
 
 impl wire::Call for SendMessageBatch {
     type Input = SendMessageBatchInput;
@@ -251,11 +213,9 @@ impl wire::Call for SendMessageBatch {
     const INDEX: usize = 18;
 }
 
-pub type SetQueueAttributesInput = SetQueueAttributesRequest;
-
-pub type SetQueueAttributesOutput = wire::Unit;
-
 pub struct SetQueueAttributes;
+pub type SetQueueAttributesInput = SetQueueAttributesRequest;
+pub type SetQueueAttributesOutput = wire::Unit;
 
 impl wire::Call for SetQueueAttributes {
     type Input = SetQueueAttributesInput;
@@ -264,11 +224,9 @@ impl wire::Call for SetQueueAttributes {
     const INDEX: usize = 19;
 }
 
-pub type StartMessageMoveTaskInput = StartMessageMoveTaskRequest;
-
-pub type StartMessageMoveTaskOutput = StartMessageMoveTaskResult;
-
 pub struct StartMessageMoveTask;
+pub type StartMessageMoveTaskInput = StartMessageMoveTaskRequest;
+pub type StartMessageMoveTaskOutput = StartMessageMoveTaskResult;
 
 impl wire::Call for StartMessageMoveTask {
     type Input = StartMessageMoveTaskInput;
@@ -277,11 +235,9 @@ impl wire::Call for StartMessageMoveTask {
     const INDEX: usize = 20;
 }
 
-pub type TagQueueInput = TagQueueRequest;
-
-pub type TagQueueOutput = wire::Unit;
-
 pub struct TagQueue;
+pub type TagQueueInput = TagQueueRequest;
+pub type TagQueueOutput = wire::Unit;
 
 impl wire::Call for TagQueue {
     type Input = TagQueueInput;
@@ -290,11 +246,9 @@ impl wire::Call for TagQueue {
     const INDEX: usize = 21;
 }
 
-pub type UntagQueueInput = UntagQueueRequest;
-
-pub type UntagQueueOutput = wire::Unit;
-
 pub struct UntagQueue;
+pub type UntagQueueInput = UntagQueueRequest;
+pub type UntagQueueOutput = wire::Unit;
 
 impl wire::Call for UntagQueue {
     type Input = UntagQueueInput;
@@ -785,7 +739,7 @@ wire::structure_value!(DeleteQueueRequest);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetQueueAttributesRequest {
     pub queue_url: String,
-    pub attribute_names: Option<Vec<QueueAttributeName>>,
+    pub attribute_names: Option<Vec<String>>,
 }
 
 impl wire::Structure for GetQueueAttributesRequest {
@@ -1238,73 +1192,6 @@ impl wire::Structure for MessageAttributeValue {
 
 wire::structure_value!(MessageAttributeValue);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(non_camel_case_types)]
-pub enum MessageSystemAttributeName {
-    #[default]
-    All,
-    SenderId,
-    SentTimestamp,
-    ApproximateReceiveCount,
-    ApproximateFirstReceiveTimestamp,
-    SequenceNumber,
-    MessageDeduplicationId,
-    MessageGroupId,
-    AWSTraceHeader,
-    DeadLetterQueueSourceArn,
-}
-
-impl wire::Enumeration for MessageSystemAttributeName {
-    const NAMES: &'static [&'static str] = &[
-        "All",
-        "SenderId",
-        "SentTimestamp",
-        "ApproximateReceiveCount",
-        "ApproximateFirstReceiveTimestamp",
-        "SequenceNumber",
-        "MessageDeduplicationId",
-        "MessageGroupId",
-        "AWSTraceHeader",
-        "DeadLetterQueueSourceArn",
-    ];
-    const ALL: &'static [Self] = &[
-        Self::All,
-        Self::SenderId,
-        Self::SentTimestamp,
-        Self::ApproximateReceiveCount,
-        Self::ApproximateFirstReceiveTimestamp,
-        Self::SequenceNumber,
-        Self::MessageDeduplicationId,
-        Self::MessageGroupId,
-        Self::AWSTraceHeader,
-        Self::DeadLetterQueueSourceArn,
-    ];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-wire::enumeration_value!(MessageSystemAttributeName);
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(non_camel_case_types)]
-pub enum MessageSystemAttributeNameForSends {
-    #[default]
-    AWSTraceHeader,
-}
-
-impl wire::Enumeration for MessageSystemAttributeNameForSends {
-    const NAMES: &'static [&'static str] = &["AWSTraceHeader"];
-    const ALL: &'static [Self] = &[Self::AWSTraceHeader];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-wire::enumeration_value!(MessageSystemAttributeNameForSends);
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageSystemAttributeValue {
     pub string_value: Option<String>,
@@ -1367,96 +1254,11 @@ impl wire::Structure for PurgeQueueRequest {
 
 wire::structure_value!(PurgeQueueRequest);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(non_camel_case_types)]
-pub enum QueueAttributeName {
-    #[default]
-    All,
-    Policy,
-    VisibilityTimeout,
-    MaximumMessageSize,
-    MessageRetentionPeriod,
-    ApproximateNumberOfMessages,
-    ApproximateNumberOfMessagesNotVisible,
-    CreatedTimestamp,
-    LastModifiedTimestamp,
-    QueueArn,
-    ApproximateNumberOfMessagesDelayed,
-    DelaySeconds,
-    ReceiveMessageWaitTimeSeconds,
-    RedrivePolicy,
-    FifoQueue,
-    ContentBasedDeduplication,
-    KmsMasterKeyId,
-    KmsDataKeyReusePeriodSeconds,
-    DeduplicationScope,
-    FifoThroughputLimit,
-    RedriveAllowPolicy,
-    SqsManagedSseEnabled,
-}
-
-impl wire::Enumeration for QueueAttributeName {
-    const NAMES: &'static [&'static str] = &[
-        "All",
-        "Policy",
-        "VisibilityTimeout",
-        "MaximumMessageSize",
-        "MessageRetentionPeriod",
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesNotVisible",
-        "CreatedTimestamp",
-        "LastModifiedTimestamp",
-        "QueueArn",
-        "ApproximateNumberOfMessagesDelayed",
-        "DelaySeconds",
-        "ReceiveMessageWaitTimeSeconds",
-        "RedrivePolicy",
-        "FifoQueue",
-        "ContentBasedDeduplication",
-        "KmsMasterKeyId",
-        "KmsDataKeyReusePeriodSeconds",
-        "DeduplicationScope",
-        "FifoThroughputLimit",
-        "RedriveAllowPolicy",
-        "SqsManagedSseEnabled",
-    ];
-    const ALL: &'static [Self] = &[
-        Self::All,
-        Self::Policy,
-        Self::VisibilityTimeout,
-        Self::MaximumMessageSize,
-        Self::MessageRetentionPeriod,
-        Self::ApproximateNumberOfMessages,
-        Self::ApproximateNumberOfMessagesNotVisible,
-        Self::CreatedTimestamp,
-        Self::LastModifiedTimestamp,
-        Self::QueueArn,
-        Self::ApproximateNumberOfMessagesDelayed,
-        Self::DelaySeconds,
-        Self::ReceiveMessageWaitTimeSeconds,
-        Self::RedrivePolicy,
-        Self::FifoQueue,
-        Self::ContentBasedDeduplication,
-        Self::KmsMasterKeyId,
-        Self::KmsDataKeyReusePeriodSeconds,
-        Self::DeduplicationScope,
-        Self::FifoThroughputLimit,
-        Self::RedriveAllowPolicy,
-        Self::SqsManagedSseEnabled,
-    ];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-wire::enumeration_value!(QueueAttributeName);
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReceiveMessageRequest {
     pub queue_url: String,
-    pub attribute_names: Option<Vec<QueueAttributeName>>,
-    pub message_system_attribute_names: Option<Vec<MessageSystemAttributeName>>,
+    pub attribute_names: Option<Vec<String>>,
+    pub message_system_attribute_names: Option<Vec<String>>,
     pub message_attribute_names: Option<Vec<String>>,
     pub max_number_of_messages: Option<i32>,
     pub visibility_timeout: Option<i32>,

@@ -4,11 +4,9 @@ mod tables;
 
 pub use tables::SERVICE;
 
-pub type AssumeRoleInput = AssumeRoleRequest;
-
-pub type AssumeRoleOutput = AssumeRoleResponse;
-
 pub struct AssumeRole;
+pub type AssumeRoleInput = AssumeRoleRequest;
+pub type AssumeRoleOutput = AssumeRoleResponse;
 
 impl wire::Call for AssumeRole {
     type Input = AssumeRoleInput;
@@ -17,11 +15,9 @@ impl wire::Call for AssumeRole {
     const INDEX: usize = 0;
 }
 
-pub type AssumeRoleWithSAMLInput = AssumeRoleWithSAMLRequest;
-
-pub type AssumeRoleWithSAMLOutput = AssumeRoleWithSAMLResponse;
-
 pub struct AssumeRoleWithSAML;
+pub type AssumeRoleWithSAMLInput = AssumeRoleWithSAMLRequest;
+pub type AssumeRoleWithSAMLOutput = AssumeRoleWithSAMLResponse;
 
 impl wire::Call for AssumeRoleWithSAML {
     type Input = AssumeRoleWithSAMLInput;
@@ -30,11 +26,9 @@ impl wire::Call for AssumeRoleWithSAML {
     const INDEX: usize = 1;
 }
 
-pub type AssumeRoleWithWebIdentityInput = AssumeRoleWithWebIdentityRequest;
-
-pub type AssumeRoleWithWebIdentityOutput = AssumeRoleWithWebIdentityResponse;
-
 pub struct AssumeRoleWithWebIdentity;
+pub type AssumeRoleWithWebIdentityInput = AssumeRoleWithWebIdentityRequest;
+pub type AssumeRoleWithWebIdentityOutput = AssumeRoleWithWebIdentityResponse;
 
 impl wire::Call for AssumeRoleWithWebIdentity {
     type Input = AssumeRoleWithWebIdentityInput;
@@ -43,11 +37,9 @@ impl wire::Call for AssumeRoleWithWebIdentity {
     const INDEX: usize = 2;
 }
 
-pub type DecodeAuthorizationMessageInput = DecodeAuthorizationMessageRequest;
-
-pub type DecodeAuthorizationMessageOutput = DecodeAuthorizationMessageResponse;
-
 pub struct DecodeAuthorizationMessage;
+pub type DecodeAuthorizationMessageInput = DecodeAuthorizationMessageRequest;
+pub type DecodeAuthorizationMessageOutput = DecodeAuthorizationMessageResponse;
 
 impl wire::Call for DecodeAuthorizationMessage {
     type Input = DecodeAuthorizationMessageInput;
@@ -56,11 +48,9 @@ impl wire::Call for DecodeAuthorizationMessage {
     const INDEX: usize = 4;
 }
 
-pub type GetAccessKeyInfoInput = GetAccessKeyInfoRequest;
-
-pub type GetAccessKeyInfoOutput = GetAccessKeyInfoResponse;
-
 pub struct GetAccessKeyInfo;
+pub type GetAccessKeyInfoInput = GetAccessKeyInfoRequest;
+pub type GetAccessKeyInfoOutput = GetAccessKeyInfoResponse;
 
 impl wire::Call for GetAccessKeyInfo {
     type Input = GetAccessKeyInfoInput;
@@ -69,11 +59,9 @@ impl wire::Call for GetAccessKeyInfo {
     const INDEX: usize = 5;
 }
 
-pub type GetCallerIdentityInput = GetCallerIdentityRequest;
-
-pub type GetCallerIdentityOutput = GetCallerIdentityResponse;
-
 pub struct GetCallerIdentity;
+pub type GetCallerIdentityInput = GetCallerIdentityRequest;
+pub type GetCallerIdentityOutput = GetCallerIdentityResponse;
 
 impl wire::Call for GetCallerIdentity {
     type Input = GetCallerIdentityInput;
@@ -82,11 +70,9 @@ impl wire::Call for GetCallerIdentity {
     const INDEX: usize = 6;
 }
 
-pub type GetFederationTokenInput = GetFederationTokenRequest;
-
-pub type GetFederationTokenOutput = GetFederationTokenResponse;
-
 pub struct GetFederationToken;
+pub type GetFederationTokenInput = GetFederationTokenRequest;
+pub type GetFederationTokenOutput = GetFederationTokenResponse;
 
 impl wire::Call for GetFederationToken {
     type Input = GetFederationTokenInput;
@@ -95,11 +81,9 @@ impl wire::Call for GetFederationToken {
     const INDEX: usize = 8;
 }
 
-pub type GetSessionTokenInput = GetSessionTokenRequest;
-
-pub type GetSessionTokenOutput = GetSessionTokenResponse;
-
 pub struct GetSessionToken;
+pub type GetSessionTokenInput = GetSessionTokenRequest;
+pub type GetSessionTokenOutput = GetSessionTokenResponse;
 
 impl wire::Call for GetSessionToken {
     type Input = GetSessionTokenInput;

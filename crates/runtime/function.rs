@@ -151,8 +151,13 @@ pub enum RuntimeError {
 
 /// Where instances' log lines go. Called from the pool's tasks; must not block.
 pub trait LogSink: Send + Sync {
-    /// Appends lines (without newline at the end) of one stream, each with its time.
+    /// Appends lines of one stream, each with its time.
     fn append(&self, function: &Arc<Function>, stream: &str, lines: Vec<LogLine>);
+
+    /// Whether it takes lines now. While it does not, lines are dropped and counted.
+    fn is_ready(&self) -> bool {
+        true
+    }
 }
 
 /// One line of a function's log.
@@ -160,7 +165,7 @@ pub trait LogSink: Send + Sync {
 pub struct LogLine {
     /// When it was written.
     pub at: Millis,
-    /// The line, newline included as Lambda keeps it for its own lines.
+    /// The message, with its newline at the end, as Lambda keeps it.
     pub text: String,
 }
 

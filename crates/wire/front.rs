@@ -357,6 +357,7 @@ static EMPTY: Shape = Shape {
     min: None,
     max: None,
     pattern: None,
+    regex: None,
     enums: &[],
     members: &[],
     error: None,

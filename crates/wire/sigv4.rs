@@ -46,6 +46,55 @@ struct Presigned {
     expires_seconds: u64,
 }
 
+/// What a client signs with.
+pub struct Credentials {
+    /// Access key id.
+    pub access_key: String,
+    /// Secret access key.
+    pub secret: String,
+    /// Session token, for temporary credentials.
+    pub token: Option<String>,
+}
+
+impl Credentials {
+    /// Adds the headers that sign a request. `host` must be among its headers.
+    ///
+    /// # Errors
+    /// The credentials hold characters that headers cannot.
+    pub fn sign(
+        &self,
+        parts: &mut Parts,
+        (service, region): (&str, &str),
+        body: &[u8],
+        now: Millis,
+    ) -> Result<(), http::header::InvalidHeaderValue> {
+        let moment = basic(now);
+        let mut signed_headers = vec!["host".to_owned(), "x-amz-date".to_owned()];
+        parts.headers.insert("x-amz-date", moment.parse()?);
+        if let Some(token) = &self.token {
+            parts.headers.insert("x-amz-security-token", token.parse()?);
+            signed_headers.push("x-amz-security-token".to_owned());
+        }
+        let scope = Scope {
+            access_key: self.access_key.clone(),
+            day: moment[..8].to_owned(),
+            region: region.to_owned(),
+            service: service.to_owned(),
+        };
+        let names = signed_headers.join(";");
+        let claim = scope.claim(signed_headers, String::new(), moment, None, None);
+        let query = crate::route::query_pairs(&parts.uri);
+        let hash = hex::encode(Sha256::digest(body));
+        let signature = claim.signature(&self.secret, parts, &query, &hash);
+        let Claim { access_key, day, region, service, .. } = claim;
+        let value = format!(
+            "{ALGORITHM} Credential={access_key}/{day}/{region}/{service}/aws4_request, SignedHeaders={names}, Signature={signature}"
+        );
+        parts.headers.insert(http::header::AUTHORIZATION, value.parse()?);
+        Ok(())
+    }
+}
+
 /// Why a request's signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -104,20 +153,28 @@ impl Claim {
         now: Millis,
     ) -> Result<(), Refusal> {
         self.check_time(now)?;
+        let wanted = self.signature(secret, parts, query, body_sha256);
+        let same: bool = wanted.as_bytes().ct_eq(self.signature.as_bytes()).into();
+        if same { Ok(()) } else { Err(Refusal::Mismatch) }
+    }
+
+    /// The signature that this claim should have.
+    fn signature(
+        &self,
+        secret: &str,
+        parts: &Parts,
+        query: &[(String, String)],
+        body_sha256: &str,
+    ) -> String {
         let canonical = self.canonical_request(parts, query, body_sha256);
         let scope = format!("{}/{}/{}/aws4_request", self.day, self.region, self.service);
-        let to_sign = format!(
-            "{ALGORITHM}\n{}\n{scope}\n{}",
-            self.moment,
-            hex::encode(Sha256::digest(canonical))
-        );
+        let hash = hex::encode(Sha256::digest(canonical));
+        let to_sign = format!("{ALGORITHM}\n{}\n{scope}\n{hash}", self.moment);
         let mut key = sign(format!("AWS4{secret}").as_bytes(), &self.day);
         for part in [self.region.as_str(), &self.service, "aws4_request"] {
             key = sign(&key, part);
         }
-        let wanted = hex::encode(sign(&key, &to_sign));
-        let same: bool = wanted.as_bytes().ct_eq(self.signature.as_bytes()).into();
-        if same { Ok(()) } else { Err(Refusal::Mismatch) }
+        hex::encode(sign(&key, &to_sign))
     }
 
     fn check_time(&self, now: Millis) -> Result<(), Refusal> {

@@ -1,1 +1,112 @@
-//! Under construction.
+//! Identity and access management: users, groups, roles, policies and the access keys that sign
+//! requests. IAM is global: everything belongs to an account, the region does not matter.
+//!
+//! Read in this order: `resource` (what all kinds share), `user`, `group`, `role`, `policy`,
+//! `instance_profile` (the kinds), `grants` and `document` (policies on identities, and whether a
+//! text is a policy), `account` (an account at one moment), `change` (how it becomes the next),
+//! `store` (rows), `managed` (AWS's own policies), `keys` (signature checks), `table` and `ops`.
+//!
+//! Invariants: all state is in memory and every change of it was durable first; only `change` makes
+//! changes, one at a time. Secrets are in rows and in answers to who made the key, never in logs.
+//! Documents are kept as they were sent. Whether policies allow a request is not decided here.
+
+mod account;
+mod change;
+mod document;
+mod error;
+mod grants;
+mod group;
+mod instance_profile;
+mod keys;
+mod last_used;
+mod limits;
+mod managed;
+mod ops;
+mod page;
+mod policy;
+mod ports;
+mod resource;
+mod role;
+mod shelf;
+mod store;
+mod table;
+mod tags;
+mod user;
+mod view;
+mod worker;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ::store::{ReadError, Store};
+use bus::Directory;
+use kit::{AccountId, Clock};
+
+use crate::{
+    account::Account,
+    change::{Changed, Draft},
+    last_used::Uses,
+    store::Accounts,
+    worker::Worker,
+};
+
+pub use crate::{error::Error, keys::RootKey};
+
+/// The service and what it needs.
+pub struct Iam {
+    store: Store,
+    clock: Clock,
+    accounts: RwLock<Accounts>,
+    /// Held while a change is decided and made durable: the next one starts from its outcome.
+    turn: tokio::sync::Mutex<()>,
+    uses: Uses,
+    worker: Worker,
+}
+
+impl Iam {
+    /// Reads everything and offers [`bus::Identities`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(
+        store: Store,
+        directory: &Directory,
+        clock: Clock,
+    ) -> Result<Arc<Iam>, ReadError> {
+        let accounts = RwLock::new(store::load(&store).await?);
+        let uses = Uses::new(store::load_last_used(&store).await?);
+        let turn = tokio::sync::Mutex::new(());
+        let worker = Worker::default();
+        let iam = Arc::new(Iam { store, clock, accounts, turn, uses, worker });
+        directory.offer_identities(iam.clone());
+        Ok(iam)
+    }
+
+    /// Every operation this service answers.
+    pub fn table(self: &Arc<Self>) -> wire::Table {
+        table::table(self)
+    }
+
+    /// An account as it is now.
+    fn account(&self, id: AccountId) -> Arc<Account> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(&id).cloned().unwrap_or_else(|| Arc::new(Account::new(id)))
+    }
+
+    /// Changes an account: `decide` works on a draft, which is made durable and then seen by all.
+    /// When it fails nothing has changed.
+    async fn change<R>(
+        &self,
+        id: AccountId,
+        decide: impl FnOnce(&mut Draft) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let _turn = self.turn.lock().await;
+        let mut draft = Draft::new(&self.account(id));
+        let answer = decide(&mut draft)?;
+        let Changed { account, batch, gone } = draft.finish();
+        self.store.commit(batch).await?;
+        self.uses.forget(&gone);
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(id, Arc::new(account));
+        Ok(answer)
+    }
+}

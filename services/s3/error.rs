@@ -40,6 +40,7 @@ macro_rules! errors {
 
 errors! {
     AccessDenied 403 "{message}" { message }
+    AccessForbidden 403 "{message}" { message, method => "Method" }
     BadDigest 400 "{message}" { message, expected => "ExpectedDigest", calculated => "CalculatedDigest" }
     BadRequest 400 "{message}" { message }
     BucketAlreadyExists 409 "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again." { bucket => "BucketName" }

@@ -99,22 +99,14 @@ impl Error {
         Error::InvalidAttributeValue(format!("Invalid value for the parameter {name}."))
     }
 
-    /// The code as failed entries of batches carry it.
-    pub(crate) fn entry_code(&self) -> &'static str {
-        match self {
-            Error::InvalidParameterValue(_) => "InvalidParameterValue",
-            Error::MissingParameter(_) => "MissingParameter",
-            _ => self.shape(),
-        }
-    }
-
     /// Whether the caller is to blame.
     pub(crate) fn is_callers(&self) -> bool {
         !matches!(self, Error::DiskFull | Error::Store(_))
     }
 
-    /// The error shape's name; the front knows the query protocol's code for it.
-    fn shape(&self) -> &'static str {
+    /// The error shape's name, or the code where the model has no shape for it. Failed entries of
+    /// batches carry it as it is; the front knows the query protocol's code for it.
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Error::QueueDoesNotExist => "QueueDoesNotExist",
             Error::QueueNameExists(_) => "QueueNameExists",
@@ -122,8 +114,8 @@ impl Error {
             Error::PurgeQueueInProgress(_) => "PurgeQueueInProgress",
             Error::ReceiptHandleIsInvalid(_) => "ReceiptHandleIsInvalid",
             Error::MessageNotInflight => "MessageNotInflight",
-            Error::InvalidParameterValue(_) => "InvalidParameterValueException",
-            Error::MissingParameter(_) => "MissingRequiredParameterException",
+            Error::InvalidParameterValue(_) => "InvalidParameterValue",
+            Error::MissingParameter(_) => "MissingParameter",
             Error::InvalidAttributeName(_) => "InvalidAttributeName",
             Error::InvalidAttributeValue(_) => "InvalidAttributeValue",
             Error::InvalidMessageContents(_) => "InvalidMessageContents",
@@ -145,8 +137,8 @@ impl ServiceError for Error {
     fn fault(&self) -> Fault {
         match self {
             Error::Store(cause) => Fault::internal(cause),
-            Error::DiskFull => Fault::new(self.shape(), self.to_string()).with_status(503),
-            _ => Fault::new(self.shape(), self.to_string()),
+            Error::DiskFull => Fault::new(self.code(), self.to_string()).with_status(503),
+            _ => Fault::new(self.code(), self.to_string()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-/// Names that generated code uses itself.
+/// Names of Rust that generated code uses itself; it writes all others with their path.
 const TAKEN_TYPES: &[&str] =
     &["Box", "Err", "None", "Ok", "Option", "Result", "Self", "Some", "String", "Vec"];
 

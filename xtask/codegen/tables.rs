@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, ensure};
 
-use super::plan::Plan;
+use super::{pattern, plan::Plan};
 use crate::{
     model::{Kind, Member, Operation, Shape},
     selection::{Protocol, Validation},
@@ -91,6 +91,9 @@ fn shape(text: &mut String, plan: &Plan, name: &str, row: &Shape) -> anyhow::Res
     }
     if let Some(pattern) = &row.pattern {
         fields.add("pattern", format!("Some({})", quoted(pattern)));
+        if let Some(regex) = pattern::in_rust(pattern)? {
+            fields.add("regex", format!("Some({})", quoted(&regex)));
+        }
     }
     if !row.names.is_empty() {
         fields.add("enums", list(row.names.iter().map(|name| quoted(name))));
@@ -153,8 +156,15 @@ fn member(plan: &Plan, of: &Shape, name: &str, member: &Member) -> anyhow::Resul
     ensure!(member.timestamp_format.is_none(), "{name}: a member has a timestampFormat");
     let target = &plan.model.shapes[&member.shape];
     let mut fields = Fields::default();
-    if let Some(wire) = member.location_name.as_deref().filter(|wire| *wire != name) {
-        fields.add("wire", quoted(wire));
+    if let Some(other) = member.location_name.as_deref().filter(|other| *other != name) {
+        let protocols = &plan.choice.protocols;
+        // JSON-RPC knows only the model's names; its overlays hold those of queries.
+        if protocols.contains(&Protocol::RestJson) {
+            fields.add("wire", quoted(other));
+        }
+        if protocols.contains(&Protocol::Query) {
+            fields.add("xml", quoted(other));
+        }
     }
     let location = match member.location.as_deref() {
         None if of.payload.as_deref() == Some(name) => Some("Payload"),
@@ -204,7 +214,10 @@ fn quoted(text: &str) -> String {
     if !text.contains('\\') && !text.contains('"') {
         return format!("{text:?}");
     }
-    let fence = "#".repeat((0..).find(|n| !text.contains(&format!("\"{}", "#".repeat(*n)))).unwrap_or(0));
+    let mut fence = String::new();
+    while text.contains(&format!("\"{fence}")) {
+        fence.push('#');
+    }
     format!("r{fence}\"{text}\"{fence}")
 }
 
@@ -216,7 +229,6 @@ mod tests {
     fn patterns_are_raw_literals() {
         assert_eq!(quoted("[a-z]+"), r#""[a-z]+""#);
         assert_eq!(quoted(r"\d+"), r#"r"\d+""#);
-        assert_eq!(quoted(r#"\d"#), r#"r"\d""#);
         assert_eq!(quoted(r#"a"\b"#), r##"r#"a"\b"#"##);
     }
 }

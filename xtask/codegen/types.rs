@@ -31,19 +31,18 @@ pub(super) fn text(plan: &Plan) -> String {
 
 fn operation(text: &mut String, plan: &Plan, call: &Call) {
     let Call { name, index, .. } = call;
-    let [input, output] = call.bodies().map(|(alias, shape)| {
+    let _ = writeln!(text, "\npub struct {name};");
+    for (alias, shape) in call.bodies() {
         let target = shape.map_or("wire::Unit", |shape| plan.types[shape].as_str());
         if target != alias {
-            let _ = writeln!(text, "\npub type {alias} = {target};");
+            let _ = writeln!(text, "pub type {alias} = {target};");
         }
-        alias
-    });
+    }
     let _ = writeln!(
         text,
-        "\npub struct {name};\n\n\
-         impl wire::Call for {name} {{\n\
-         type Input = {input};\n\
-         type Output = {output};\n\
+        "\nimpl wire::Call for {name} {{\n\
+         type Input = {name}Input;\n\
+         type Output = {name}Output;\n\
          const SERVICE: &'static wire::schema::Service = &SERVICE;\n\
          const INDEX: usize = {index};\n}}"
     );

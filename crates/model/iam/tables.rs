@@ -1100,6 +1100,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("AttachmentName", Kind::String)
     },
     Shape { enums: &["user", "group", "role"], ..shape("AttachmentType", Kind::String) },
@@ -3120,6 +3121,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w._-]+"),
+        regex: Some("[[:word:]._-]+"),
         ..shape("SAMLProviderNameType", Kind::String)
     },
     Shape {
@@ -3675,6 +3677,7 @@ static SHAPES: &[Shape] = &[
         min: Some(16),
         max: Some(128),
         pattern: Some(r"[\w]+"),
+        regex: Some("[[:word:]]+"),
         ..shape("accessKeyIdType", Kind::String)
     },
     Shape { members: &[member("member", 6)], ..shape("accessKeyMetadataListType", Kind::List) },
@@ -3686,7 +3689,11 @@ static SHAPES: &[Shape] = &[
         pattern: Some("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$"),
         ..shape("accountAliasType", Kind::String)
     },
-    Shape { pattern: Some(r"\d{12}"), ..shape("accountIdType", Kind::String) },
+    Shape {
+        pattern: Some(r"\d{12}"),
+        regex: Some("[[:digit:]]{12}"),
+        ..shape("accountIdType", Kind::String)
+    },
     Shape {
         members: &[member("key", 446), member("value", 447)],
         ..shape("accountPropertiesMapType", Kind::Map)
@@ -3711,6 +3718,7 @@ static SHAPES: &[Shape] = &[
         min: Some(6),
         max: Some(6),
         pattern: Some(r"[\d]+"),
+        regex: Some("[[:digit:]]+"),
         ..shape("authenticationCodeType", Kind::String)
     },
     shape("booleanObjectType", Kind::Boolean),
@@ -3731,6 +3739,7 @@ static SHAPES: &[Shape] = &[
         min: Some(24),
         max: Some(128),
         pattern: Some(r"[\w]+"),
+        regex: Some("[[:word:]]+"),
         ..shape("certificateIdType", Kind::String)
     },
     Shape { members: &[member("member", 382)], ..shape("certificateListType", Kind::List) },
@@ -3745,6 +3754,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(64),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("customSuffixType", Kind::String)
     },
     shape("dateType", Kind::Timestamp),
@@ -3757,6 +3767,7 @@ static SHAPES: &[Shape] = &[
         min: Some(16),
         max: Some(128),
         pattern: Some(r"[\w-]+"),
+        regex: Some("[[:word:]-]+"),
         ..shape("delegationRequestIdType", Kind::String)
     },
     Shape { members: &[member("member", 74)], ..shape("delegationRequestsListType", Kind::List) },
@@ -3771,6 +3782,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("entityNameType", Kind::String)
     },
     shape("entityTemporarilyUnmodifiableMessage", Kind::String),
@@ -3778,6 +3790,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("existingUserNameType", Kind::String)
     },
     Shape { enums: &["v1Token", "v2Token"], ..shape("globalEndpointTokenVersion", Kind::String) },
@@ -3788,12 +3801,14 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("groupNameType", Kind::String)
     },
     Shape {
         min: Some(16),
         max: Some(128),
         pattern: Some(r"[\w]+"),
+        regex: Some("[[:word:]]+"),
         ..shape("idType", Kind::String)
     },
     Shape {
@@ -3805,6 +3820,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("instanceProfileNameType", Kind::String)
     },
     shape("integerType", Kind::Integer),
@@ -3941,6 +3957,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("policyNameType", Kind::String)
     },
     shape("policyNotAttachableMessage", Kind::String),
@@ -3995,12 +4012,14 @@ static SHAPES: &[Shape] = &[
         min: Some(48),
         max: Some(48),
         pattern: Some(r"[:\w]+"),
+        regex: Some("[:[:word:]]+"),
         ..shape("publicKeyFingerprintType", Kind::String)
     },
     Shape {
         min: Some(20),
         max: Some(128),
         pattern: Some(r"[\w]+"),
+        regex: Some("[[:word:]]+"),
         ..shape("publicKeyIdType", Kind::String)
     },
     Shape {
@@ -4058,6 +4077,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(64),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("roleNameType", Kind::String)
     },
     Shape {
@@ -4080,12 +4100,14 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.\-]+"),
+        regex: Some(r"[[:word:]+=,.\-]+"),
         ..shape("roleTemplateNameType", Kind::String)
     },
     Shape {
         min: Some(9),
         max: Some(256),
         pattern: Some(r"[\w+=/:,.@-]+"),
+        regex: Some("[[:word:]+=/:,.@-]+"),
         ..shape("serialNumberType", Kind::String)
     },
     Shape {
@@ -4096,12 +4118,14 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(128),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("serverCertificateNameType", Kind::String)
     },
     Shape {
         min: Some(0),
         max: Some(200),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("serviceCredentialAlias", Kind::String)
     },
     Shape { sensitive: true, ..shape("serviceCredentialSecret", Kind::String) },
@@ -4118,6 +4142,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(64),
         pattern: Some(r"[\w-]*"),
+        regex: Some("[[:word:]-]*"),
         ..shape("serviceNamespaceType", Kind::String)
     },
     shape("serviceNotSupportedMessage", Kind::String),
@@ -4126,12 +4151,14 @@ static SHAPES: &[Shape] = &[
         min: Some(20),
         max: Some(128),
         pattern: Some(r"[\w]+"),
+        regex: Some("[[:word:]]+"),
         ..shape("serviceSpecificCredentialId", Kind::String)
     },
     Shape {
         min: Some(0),
         max: Some(200),
         pattern: Some(r"[\w+=,.@-]*"),
+        regex: Some("[[:word:]+=,.@-]*"),
         ..shape("serviceUserName", Kind::String)
     },
     Shape { min: Some(300), max: Some(43200), ..shape("sessionDurationType", Kind::Integer) },
@@ -4252,12 +4279,14 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(64),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("userNameType", Kind::String)
     },
     Shape { members: &[member("member", 438)], ..shape("virtualMFADeviceListType", Kind::List) },
     Shape {
         min: Some(1),
         pattern: Some(r"[\w+=,.@-]+"),
+        regex: Some("[[:word:]+=,.@-]+"),
         ..shape("virtualMFADeviceName", Kind::String)
     },
 ];

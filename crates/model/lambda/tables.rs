@@ -901,6 +901,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
         ),
+        regex: Some(
+            r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1})?:([[:digit:]]{12})?:(.*)",
+        ),
         ..shape("Arn", Kind::String)
     },
     Shape { min: Some(0), ..shape("AttemptCount", Kind::Integer) },
@@ -989,6 +992,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+",
         ),
+        regex: Some(
+            "arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:capacity-provider:[a-zA-Z0-9-_]+",
+        ),
         ..shape("CapacityProviderArn", Kind::String)
     },
     Shape {
@@ -1021,6 +1027,9 @@ static SHAPES: &[Shape] = &[
         max: Some(140),
         pattern: Some(
             r"(arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+        ),
+        regex: Some(
+            "(arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:capacity-provider:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
         ),
         ..shape("CapacityProviderName", Kind::String)
     },
@@ -1200,6 +1209,9 @@ static SHAPES: &[Shape] = &[
         max: Some(200),
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:code-signing-config:csc-[a-z0-9]{17}",
+        ),
+        regex: Some(
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:code-signing-config:csc-[a-z0-9]{17}",
         ),
         ..shape("CodeSigningConfigArn", Kind::String)
     },
@@ -1538,6 +1550,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
         ),
+        regex: Some(
+            r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1})?:([[:digit:]]{12})?:(.*)",
+        ),
         ..shape("DestinationArn", Kind::String)
     },
     Shape {
@@ -1575,6 +1590,9 @@ static SHAPES: &[Shape] = &[
         max: Some(1024),
         pattern: Some(
             r"arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):(\d{12}):function:([a-zA-Z0-9_-]+):(\$LATEST(?:\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)",
+        ),
+        regex: Some(
+            r"arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):([[:digit:]]{12}):function:([a-zA-Z0-9_-]+):(\$LATEST(?:\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)",
         ),
         ..shape("DurableExecutionArn", Kind::String)
     },
@@ -1779,6 +1797,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
         ),
+        regex: Some(
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+        ),
         ..shape("EventSourceMappingArn", Kind::String)
     },
     Shape {
@@ -1969,6 +1990,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:aws[a-zA-Z-]*:elasticfilesystem:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:access-point/fsap-[a-f0-9]{17}$|^arn:aws[-a-z]*:s3files:[0-9a-z-:]+:file-system/fs-[0-9a-f]{17,40}/access-point/fsap-[0-9a-f]{17,40}",
         ),
+        regex: Some(
+            "arn:aws[a-zA-Z-]*:elasticfilesystem:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:access-point/fsap-[a-f0-9]{17}$|^arn:aws[-a-z]*:s3files:[0-9a-z-:]+:file-system/fs-[0-9a-f]{17,40}/access-point/fsap-[0-9a-f]{17,40}",
+        ),
         ..shape("FileSystemArn", Kind::String)
     },
     Shape {
@@ -2010,6 +2034,9 @@ static SHAPES: &[Shape] = &[
         max: Some(10000),
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?",
+        ),
+        regex: Some(
+            r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?",
         ),
         ..shape("FunctionArn", Kind::String)
     },
@@ -2110,6 +2137,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?",
         ),
+        regex: Some(
+            r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:)?([[:digit:]]{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?",
+        ),
         ..shape("FunctionName", Kind::String)
     },
     Shape { enums: &["ReportBatchItemFailures"], ..shape("FunctionResponseType", Kind::String) },
@@ -2124,6 +2154,7 @@ static SHAPES: &[Shape] = &[
         min: Some(48),
         max: Some(2048),
         pattern: Some(r"arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:runtime/.+"),
+        regex: Some("arn:[a-z-]+:lambda:[a-z0-9-]+:[[:digit:]]{12}:runtime/.+"),
         ..shape("FunctionRuntimeArn", Kind::String)
     },
     Shape {
@@ -2166,12 +2197,16 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?",
         ),
+        regex: Some(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:)?([[:digit:]]{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?![[:digit:]]+$)[0-9a-zA-Z-_]+))?",
+        ),
         ..shape("FunctionUrlFunctionName", Kind::String)
     },
     Shape {
         min: Some(1),
         max: Some(128),
         pattern: Some(r"((?!^\d+$)^[0-9a-zA-Z-_]+$)"),
+        regex: Some("((?!^[[:digit:]]+$)^[0-9a-zA-Z-_]+$)"),
         ..shape("FunctionUrlQualifier", Kind::String)
     },
     Shape { enums: &["ALL"], ..shape("FunctionVersion", Kind::String) },
@@ -2507,6 +2542,7 @@ static SHAPES: &[Shape] = &[
         min: Some(0),
         max: Some(128),
         pattern: Some(r"[^\s]+"),
+        regex: Some("[^[:space:]]+"),
         ..shape("Handler", Kind::String)
     },
     Shape { min: Some(0), max: Some(1024), pattern: Some(".*"), ..shape("Header", Kind::String) },
@@ -2909,6 +2945,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+",
         ),
+        regex: Some(
+            "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:layer:[a-zA-Z0-9-_]+",
+        ),
         ..shape("LayerArn", Kind::String)
     },
     Shape { members: &[member("member", 333)], ..shape("LayerList", Kind::List) },
@@ -2918,6 +2957,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
         ),
+        regex: Some(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+        ),
         ..shape("LayerName", Kind::String)
     },
     Shape {
@@ -2925,6 +2967,9 @@ static SHAPES: &[Shape] = &[
         max: Some(2048),
         pattern: Some(
             r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+        ),
+        regex: Some(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
         ),
         ..shape("LayerNameOrArn", Kind::String)
     },
@@ -2938,6 +2983,7 @@ static SHAPES: &[Shape] = &[
         min: Some(0),
         max: Some(10000),
         pattern: Some(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root"),
+        regex: Some(r"[[:digit:]]{12}|\*|arn:(aws[a-zA-Z-]*):iam::[[:digit:]]{12}:root"),
         ..shape("LayerPermissionAllowedPrincipal", Kind::String)
     },
     Shape {
@@ -2945,6 +2991,9 @@ static SHAPES: &[Shape] = &[
         max: Some(2048),
         pattern: Some(
             r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))",
+        ),
+        regex: Some(
+            "((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))",
         ),
         ..shape("LayerVersionArn", Kind::String)
     },
@@ -3229,6 +3278,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(50),
         pattern: Some(r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}"),
+        regex: Some("ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}"),
         ..shape("MasterRegion", Kind::String)
     },
     Shape { min: Some(0), max: Some(86400), ..shape("MaxAge", Kind::Integer) },
@@ -3280,6 +3330,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:function:[a-zA-Z0-9-_\.]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
         ),
+        regex: Some(
+            r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:function:[a-zA-Z0-9-_\.]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+        ),
         ..shape("NameSpacedFunctionArn", Kind::String)
     },
     Shape {
@@ -3287,6 +3340,9 @@ static SHAPES: &[Shape] = &[
         max: Some(256),
         pattern: Some(
             r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+        ),
+        regex: Some(
+            r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:)?([[:digit:]]{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
         ),
         ..shape("NamespacedFunctionName", Kind::String)
     },
@@ -3418,6 +3474,7 @@ static SHAPES: &[Shape] = &[
         min: Some(0),
         max: Some(4096),
         pattern: Some(r"[\s\S]*"),
+        regex: Some("[[:space:][:^space:]]*"),
         ..shape("Pattern", Kind::String)
     },
     Shape {
@@ -3463,6 +3520,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+)",
         ),
+        regex: Some(
+            r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+)",
+        ),
         ..shape("PolicyResourceArn", Kind::String)
     },
     Shape { min: Some(1), ..shape("PositiveInteger", Kind::Integer) },
@@ -3479,6 +3539,7 @@ static SHAPES: &[Shape] = &[
         min: Some(0),
         max: Some(2048),
         pattern: Some(r"[^\s]+"),
+        regex: Some("[^[:space:]]+"),
         ..shape("Principal", Kind::String)
     },
     Shape {
@@ -3699,6 +3760,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(1000),
         pattern: Some(r"[\s\S]*"),
+        regex: Some("[[:space:][:^space:]]*"),
         ..shape("Queue", Kind::String)
     },
     Shape {
@@ -3792,6 +3854,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(20480),
         pattern: Some(r"[\s\S]+"),
+        regex: Some("[[:space:][:^space:]]+"),
         ..shape("ResourcePolicy", Kind::String)
     },
     Shape {
@@ -3828,65 +3891,10 @@ static SHAPES: &[Shape] = &[
         min: Some(0),
         max: Some(10000),
         pattern: Some(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"),
+        regex: Some(r"arn:(aws[a-zA-Z-]*)?:iam::[[:digit:]]{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"),
         ..shape("RoleArn", Kind::String)
     },
-    Shape {
-        enums: &[
-            "nodejs",
-            "nodejs4.3",
-            "nodejs6.10",
-            "nodejs8.10",
-            "nodejs10.x",
-            "nodejs12.x",
-            "nodejs14.x",
-            "nodejs16.x",
-            "nodejs18.x",
-            "nodejs20.x",
-            "nodejs22.x",
-            "nodejs24.x",
-            "java8",
-            "java8.al2",
-            "java11",
-            "java17",
-            "java21",
-            "java25",
-            "python2.7",
-            "python3.6",
-            "python3.7",
-            "python3.8",
-            "python3.9",
-            "python3.10",
-            "python3.11",
-            "python3.12",
-            "python3.13",
-            "python3.14",
-            "dotnetcore1.0",
-            "dotnetcore2.0",
-            "dotnetcore2.1",
-            "dotnetcore3.1",
-            "dotnet6",
-            "dotnet8",
-            "dotnet10",
-            "nodejs4.3-edge",
-            "go1.x",
-            "ruby2.5",
-            "ruby2.7",
-            "ruby3.2",
-            "ruby3.3",
-            "ruby3.4",
-            "ruby4.0",
-            "provided",
-            "provided.al2",
-            "provided.al2023",
-            "nodejs26.x",
-            "python3.15",
-            "java8.al2023",
-            "java11.al2023",
-            "java17.al2023",
-            "custom",
-        ],
-        ..shape("Runtime", Kind::String)
-    },
+    shape("Runtime", Kind::String),
     Shape {
         members: &[member("Type", 549), member("message", 549)],
         error: Some(ErrorShape {
@@ -3901,6 +3909,9 @@ static SHAPES: &[Shape] = &[
         max: Some(2048),
         pattern: Some(
             r"((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128}))",
+        ),
+        regex: Some(
+            "((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128}))",
         ),
         ..shape("RuntimeVersionArn", Kind::String)
     },
@@ -4123,6 +4134,7 @@ static SHAPES: &[Shape] = &[
         min: Some(0),
         max: Some(12),
         pattern: Some(r"\d{12}"),
+        regex: Some("[[:digit:]]{12}"),
         ..shape("SourceOwner", Kind::String)
     },
     Shape { members: &[member("member", 536)], ..shape("StackTraceEntries", Kind::List) },
@@ -4296,6 +4308,9 @@ static SHAPES: &[Shape] = &[
         pattern: Some(
             r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})",
         ),
+        regex: Some(
+            r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:[[:digit:]]{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})",
+        ),
         ..shape("TaggableResource", Kind::String)
     },
     Shape { members: &[member("key", 555), member("value", 558)], ..shape("Tags", Kind::Map) },
@@ -4397,6 +4412,9 @@ static SHAPES: &[Shape] = &[
         max: Some(140),
         pattern: Some(
             r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+        ),
+        regex: Some(
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[[:digit:]]{1}:)?([[:digit:]]{12}:)?(function:)?([a-zA-Z0-9-_]+)",
         ),
         ..shape("UnqualifiedFunctionName", Kind::String)
     },

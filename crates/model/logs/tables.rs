@@ -656,6 +656,7 @@ static SHAPES: &[Shape] = &[
         min: Some(12),
         max: Some(12),
         pattern: Some(r"^\d{12}$"),
+        regex: Some("^[[:digit:]]{12}$"),
         ..shape("AccountId", Kind::String)
     },
     Shape {
@@ -713,6 +714,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(1011),
         pattern: Some(r"[\w+=/:,.@-]*"),
+        regex: Some("[[:word:]+=/:,.@-]*"),
         ..shape("AmazonResourceName", Kind::String)
     },
     Shape { members: &[member("member", 19)], ..shape("Anomalies", Kind::List) },
@@ -758,6 +760,7 @@ static SHAPES: &[Shape] = &[
     Shape {
         min: Some(1),
         pattern: Some(r"[\w#+=/:,.@-]*"),
+        regex: Some("[[:word:]#+=/:,.@-]*"),
         ..shape("AnomalyDetectorArn", Kind::String)
     },
     Shape {
@@ -825,6 +828,7 @@ static SHAPES: &[Shape] = &[
         min: Some(36),
         max: Some(128),
         pattern: Some(r"\S{36,128}"),
+        regex: Some("[[:^space:]]{36,128}"),
         ..shape("ClientToken", Kind::String)
     },
     Shape { min: Some(1), max: Some(30), ..shape("CollectionRetentionDays", Kind::Integer) },
@@ -1210,6 +1214,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(60),
         pattern: Some(r"[\w-]*"),
+        regex: Some("[[:word:]-]*"),
         ..shape("DeliveryDestinationName", Kind::String)
     },
     Shape {
@@ -1290,6 +1295,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(60),
         pattern: Some(r"[\w-]*"),
+        regex: Some("[[:word:]-]*"),
         ..shape("DeliverySourceName", Kind::String)
     },
     Shape {
@@ -2498,6 +2504,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(2048),
         pattern: Some(r"[\w#+=/:,.@-]*"),
+        regex: Some("[[:word:]#+=/:,.@-]*"),
         ..shape("LogGroupArn", Kind::String)
     },
     Shape { members: &[member("member", 394)], ..shape("LogGroupArnList", Kind::List) },
@@ -2515,6 +2522,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(2048),
         pattern: Some(r"[\w#+=/:,.@-]*"),
+        regex: Some("[[:word:]#+=/:,.@-]*"),
         ..shape("LogGroupIdentifier", Kind::String)
     },
     Shape { members: &[member("member", 400)], ..shape("LogGroupIdentifiers", Kind::List) },
@@ -2586,6 +2594,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(255),
         pattern: Some(r"[\w]*"),
+        regex: Some("[[:word:]]*"),
         ..shape("LogType", Kind::String)
     },
     Shape {
@@ -2648,6 +2657,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(10),
         pattern: Some(r"^\d+\.\d+(\.\d+)?$"),
+        regex: Some(r"^[[:digit:]]+\.[[:digit:]]+(\.[[:digit:]]+)?$"),
         ..shape("MappingVersion", Kind::String)
     },
     Shape { min: Some(1), ..shape("MatchPattern", Kind::String) },
@@ -3322,6 +3332,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(2048),
         pattern: Some(r"[\w+=/:,.@\-\*]*"),
+        regex: Some(r"[[:word:]+=/:,.@\-\*]*"),
         ..shape("ResourceIdentifier", Kind::String)
     },
     Shape {
@@ -3348,6 +3359,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(255),
         pattern: Some(r"[\w-_]*"),
+        regex: Some("[[:word:]-_]*"),
         ..shape("ResourceType", Kind::String)
     },
     Shape {
@@ -3469,6 +3481,7 @@ static SHAPES: &[Shape] = &[
         min: Some(1),
         max: Some(255),
         pattern: Some(r"[\w_-]*"),
+        regex: Some("[[:word:]_-]*"),
         ..shape("Service", Kind::String)
     },
     Shape {

@@ -10,7 +10,7 @@ pub static SERVICE: Service = Service {
     target_prefix: "AmazonSQS",
     json_version: "1.0",
     api_version: "2012-11-05",
-    xml_namespace: "",
+    xml_namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
     query_compatible: true,
     protocols: &[Protocol::Json, Protocol::Query],
     validation: Validation::Own,
@@ -147,8 +147,13 @@ static SHAPES: &[Shape] = &[
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
             Member { required: true, ..member("Label", 103) },
-            Member { required: true, flattened: true, ..member("AWSAccountIds", 0) },
-            Member { required: true, flattened: true, ..member("Actions", 1) },
+            Member {
+                xml: "AWSAccountId",
+                required: true,
+                flattened: true,
+                ..member("AWSAccountIds", 0)
+            },
+            Member { xml: "ActionName", required: true, flattened: true, ..member("Actions", 1) },
         ],
         ..shape("AddPermissionRequest", Kind::Structure)
     },
@@ -156,7 +161,7 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[member("message", 32)],
         error: Some(ErrorShape {
-            query_code: "BatchEntryIdsNotDistinct",
+            query_code: "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
             status: 400,
             sender: true,
         }),
@@ -164,7 +169,11 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "BatchRequestTooLong", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.BatchRequestTooLong",
+            status: 400,
+            sender: true,
+        }),
         ..shape("BatchRequestTooLong", Kind::Structure)
     },
     Shape {
@@ -192,7 +201,12 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { required: true, flattened: true, ..member("Entries", 16) },
+            Member {
+                xml: "ChangeMessageVisibilityBatchRequestEntry",
+                required: true,
+                flattened: true,
+                ..member("Entries", 16)
+            },
         ],
         ..shape("ChangeMessageVisibilityBatchRequest", Kind::Structure)
     },
@@ -210,8 +224,18 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[
-            Member { required: true, flattened: true, ..member("Successful", 19) },
-            Member { required: true, flattened: true, ..member("Failed", 7) },
+            Member {
+                xml: "ChangeMessageVisibilityBatchResultEntry",
+                required: true,
+                flattened: true,
+                ..member("Successful", 19)
+            },
+            Member {
+                xml: "BatchResultErrorEntry",
+                required: true,
+                flattened: true,
+                ..member("Failed", 7)
+            },
         ],
         ..shape("ChangeMessageVisibilityBatchResult", Kind::Structure)
     },
@@ -234,8 +258,8 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[
             Member { required: true, ..member("QueueName", 103) },
-            Member { flattened: true, ..member("Attributes", 80) },
-            Member { flattened: true, ..member("tags", 107) },
+            Member { xml: "Attribute", flattened: true, ..member("Attributes", 80) },
+            Member { xml: "Tag", flattened: true, ..member("tags", 107) },
         ],
         ..shape("CreateQueueRequest", Kind::Structure)
     },
@@ -243,7 +267,12 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { required: true, flattened: true, ..member("Entries", 25) },
+            Member {
+                xml: "DeleteMessageBatchRequestEntry",
+                required: true,
+                flattened: true,
+                ..member("Entries", 25)
+            },
         ],
         ..shape("DeleteMessageBatchRequest", Kind::Structure)
     },
@@ -260,8 +289,18 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[
-            Member { required: true, flattened: true, ..member("Successful", 28) },
-            Member { required: true, flattened: true, ..member("Failed", 7) },
+            Member {
+                xml: "DeleteMessageBatchResultEntry",
+                required: true,
+                flattened: true,
+                ..member("Successful", 28)
+            },
+            Member {
+                xml: "BatchResultErrorEntry",
+                required: true,
+                flattened: true,
+                ..member("Failed", 7)
+            },
         ],
         ..shape("DeleteMessageBatchResult", Kind::Structure)
     },
@@ -286,19 +325,23 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "EmptyBatchRequest", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.EmptyBatchRequest",
+            status: 400,
+            sender: true,
+        }),
         ..shape("EmptyBatchRequest", Kind::Structure)
     },
     shape("ExceptionMessage", Kind::String),
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { flattened: true, ..member("AttributeNames", 3) },
+            Member { xml: "AttributeName", flattened: true, ..member("AttributeNames", 3) },
         ],
         ..shape("GetQueueAttributesRequest", Kind::Structure)
     },
     Shape {
-        members: &[Member { flattened: true, ..member("Attributes", 80) }],
+        members: &[Member { xml: "Attribute", flattened: true, ..member("Attributes", 80) }],
         ..shape("GetQueueAttributesResult", Kind::Structure)
     },
     Shape {
@@ -311,7 +354,7 @@ static SHAPES: &[Shape] = &[
     Shape { members: &[member("QueueUrl", 103)], ..shape("GetQueueUrlResult", Kind::Structure) },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "InvalidAddress", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "InvalidAddress", status: 404, sender: true }),
         ..shape("InvalidAddress", Kind::Structure)
     },
     Shape {
@@ -326,7 +369,11 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "InvalidBatchEntryId", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.InvalidBatchEntryId",
+            status: 400,
+            sender: true,
+        }),
         ..shape("InvalidBatchEntryId", Kind::Structure)
     },
     Shape {
@@ -340,42 +387,58 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "InvalidSecurity", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "InvalidSecurity", status: 403, sender: true }),
         ..shape("InvalidSecurity", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsAccessDenied", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "KMS.AccessDeniedException",
+            status: 400,
+            sender: true,
+        }),
         ..shape("KmsAccessDenied", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsDisabled", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "KMS.DisabledException", status: 400, sender: true }),
         ..shape("KmsDisabled", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsInvalidKeyUsage", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "KMS.InvalidKeyUsageException",
+            status: 400,
+            sender: true,
+        }),
         ..shape("KmsInvalidKeyUsage", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsInvalidState", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "KMS.InvalidStateException",
+            status: 400,
+            sender: true,
+        }),
         ..shape("KmsInvalidState", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsNotFound", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "KMS.NotFoundException", status: 400, sender: true }),
         ..shape("KmsNotFound", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsOptInRequired", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "KMS.OptInRequired", status: 403, sender: true }),
         ..shape("KmsOptInRequired", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "KmsThrottled", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "KMS.ThrottlingException",
+            status: 400,
+            sender: true,
+        }),
         ..shape("KmsThrottled", Kind::Structure)
     },
     Shape {
@@ -388,7 +451,7 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[
-            Member { required: true, flattened: true, ..member("queueUrls", 85) },
+            Member { xml: "QueueUrl", required: true, flattened: true, ..member("queueUrls", 85) },
             member("NextToken", 110),
         ],
         ..shape("ListDeadLetterSourceQueuesResult", Kind::Structure)
@@ -398,7 +461,11 @@ static SHAPES: &[Shape] = &[
         ..shape("ListMessageMoveTasksRequest", Kind::Structure)
     },
     Shape {
-        members: &[Member { flattened: true, ..member("Results", 56) }],
+        members: &[Member {
+            xml: "ListMessageMoveTasksResultEntry",
+            flattened: true,
+            ..member("Results", 56)
+        }],
         ..shape("ListMessageMoveTasksResult", Kind::Structure)
     },
     Shape {
@@ -424,7 +491,7 @@ static SHAPES: &[Shape] = &[
         ..shape("ListQueueTagsRequest", Kind::Structure)
     },
     Shape {
-        members: &[Member { flattened: true, ..member("Tags", 107) }],
+        members: &[Member { xml: "Tag", flattened: true, ..member("Tags", 107) }],
         ..shape("ListQueueTagsResult", Kind::Structure)
     },
     Shape {
@@ -436,7 +503,10 @@ static SHAPES: &[Shape] = &[
         ..shape("ListQueuesRequest", Kind::Structure)
     },
     Shape {
-        members: &[Member { flattened: true, ..member("QueueUrls", 85) }, member("NextToken", 110)],
+        members: &[
+            Member { xml: "QueueUrl", flattened: true, ..member("QueueUrls", 85) },
+            member("NextToken", 110),
+        ],
         ..shape("ListQueuesResult", Kind::Structure)
     },
     shape("Long", Kind::Long),
@@ -446,9 +516,9 @@ static SHAPES: &[Shape] = &[
             member("ReceiptHandle", 103),
             member("MD5OfBody", 103),
             member("Body", 103),
-            Member { flattened: true, ..member("Attributes", 71) },
+            Member { xml: "Attribute", flattened: true, ..member("Attributes", 71) },
             member("MD5OfMessageAttributes", 103),
-            Member { flattened: true, ..member("MessageAttributes", 66) },
+            Member { xml: "MessageAttribute", flattened: true, ..member("MessageAttributes", 66) },
         ],
         ..shape("Message", Kind::Structure)
     },
@@ -458,55 +528,51 @@ static SHAPES: &[Shape] = &[
         members: &[
             member("StringValue", 103),
             member("BinaryValue", 8),
-            Member { flattened: true, ..member("StringListValues", 104) },
-            Member { flattened: true, ..member("BinaryListValues", 9) },
+            Member { xml: "StringListValue", flattened: true, ..member("StringListValues", 104) },
+            Member { xml: "BinaryListValue", flattened: true, ..member("BinaryListValues", 9) },
             Member { required: true, ..member("DataType", 103) },
         ],
         ..shape("MessageAttributeValue", Kind::Structure)
     },
     Shape {
-        members: &[member("key", 103), member("value", 65)],
+        members: &[
+            Member { xml: "Name", ..member("key", 103) },
+            Member { xml: "Value", ..member("value", 65) },
+        ],
         ..shape("MessageBodyAttributeMap", Kind::Map)
     },
     Shape {
-        members: &[member("key", 73), member("value", 74)],
+        members: &[
+            Member { xml: "Name", ..member("key", 73) },
+            Member { xml: "Value", ..member("value", 74) },
+        ],
         ..shape("MessageBodySystemAttributeMap", Kind::Map)
     },
     Shape { members: &[member("member", 62)], ..shape("MessageList", Kind::List) },
     Shape {
-        error: Some(ErrorShape { query_code: "MessageNotInflight", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.MessageNotInflight",
+            status: 400,
+            sender: true,
+        }),
         ..shape("MessageNotInflight", Kind::Structure)
     },
     Shape { members: &[member("member", 72)], ..shape("MessageSystemAttributeList", Kind::List) },
     Shape {
-        members: &[member("key", 72), member("value", 103)],
+        members: &[
+            Member { xml: "Name", ..member("key", 72) },
+            Member { xml: "Value", ..member("value", 103) },
+        ],
         ..shape("MessageSystemAttributeMap", Kind::Map)
     },
-    Shape {
-        enums: &[
-            "All",
-            "SenderId",
-            "SentTimestamp",
-            "ApproximateReceiveCount",
-            "ApproximateFirstReceiveTimestamp",
-            "SequenceNumber",
-            "MessageDeduplicationId",
-            "MessageGroupId",
-            "AWSTraceHeader",
-            "DeadLetterQueueSourceArn",
-        ],
-        ..shape("MessageSystemAttributeName", Kind::String)
-    },
-    Shape {
-        enums: &["AWSTraceHeader"],
-        ..shape("MessageSystemAttributeNameForSends", Kind::String)
-    },
+    shape("MessageSystemAttributeName", Kind::String),
+    shape("MessageSystemAttributeNameForSends", Kind::String),
     Shape {
         members: &[
             member("StringValue", 103),
             member("BinaryValue", 8),
-            Member { flattened: true, ..member("StringListValues", 104) },
-            Member { flattened: true, ..member("BinaryListValues", 9) },
+            Member { xml: "StringListValue", flattened: true, ..member("StringListValues", 104) },
+            Member { xml: "BinaryListValue", flattened: true, ..member("BinaryListValues", 9) },
             Member { required: true, ..member("DataType", 103) },
         ],
         ..shape("MessageSystemAttributeValue", Kind::Structure)
@@ -515,12 +581,16 @@ static SHAPES: &[Shape] = &[
     shape("NullableLong", Kind::Long),
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "OverLimit", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "OverLimit", status: 403, sender: true }),
         ..shape("OverLimit", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "PurgeQueueInProgress", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.PurgeQueueInProgress",
+            status: 403,
+            sender: true,
+        }),
         ..shape("PurgeQueueInProgress", Kind::Structure)
     },
     Shape {
@@ -528,63 +598,56 @@ static SHAPES: &[Shape] = &[
         ..shape("PurgeQueueRequest", Kind::Structure)
     },
     Shape {
-        members: &[member("key", 81), member("value", 103)],
+        members: &[
+            Member { xml: "Name", ..member("key", 81) },
+            Member { xml: "Value", ..member("value", 103) },
+        ],
         ..shape("QueueAttributeMap", Kind::Map)
     },
-    Shape {
-        enums: &[
-            "All",
-            "Policy",
-            "VisibilityTimeout",
-            "MaximumMessageSize",
-            "MessageRetentionPeriod",
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "CreatedTimestamp",
-            "LastModifiedTimestamp",
-            "QueueArn",
-            "ApproximateNumberOfMessagesDelayed",
-            "DelaySeconds",
-            "ReceiveMessageWaitTimeSeconds",
-            "RedrivePolicy",
-            "FifoQueue",
-            "ContentBasedDeduplication",
-            "KmsMasterKeyId",
-            "KmsDataKeyReusePeriodSeconds",
-            "DeduplicationScope",
-            "FifoThroughputLimit",
-            "RedriveAllowPolicy",
-            "SqsManagedSseEnabled",
-        ],
-        ..shape("QueueAttributeName", Kind::String)
-    },
+    shape("QueueAttributeName", Kind::String),
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "QueueDeletedRecently", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.QueueDeletedRecently",
+            status: 400,
+            sender: true,
+        }),
         ..shape("QueueDeletedRecently", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "QueueDoesNotExist", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.NonExistentQueue",
+            status: 400,
+            sender: true,
+        }),
         ..shape("QueueDoesNotExist", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "QueueNameExists", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "QueueAlreadyExists", status: 400, sender: true }),
         ..shape("QueueNameExists", Kind::Structure)
     },
     Shape { members: &[member("member", 103)], ..shape("QueueUrlList", Kind::List) },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "ReceiptHandleIsInvalid", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "ReceiptHandleIsInvalid", status: 404, sender: true }),
         ..shape("ReceiptHandleIsInvalid", Kind::Structure)
     },
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { flattened: true, ..member("AttributeNames", 3) },
-            Member { flattened: true, ..member("MessageSystemAttributeNames", 70) },
-            Member { flattened: true, ..member("MessageAttributeNames", 64) },
+            Member { xml: "AttributeName", flattened: true, ..member("AttributeNames", 3) },
+            Member {
+                xml: "AttributeName",
+                flattened: true,
+                ..member("MessageSystemAttributeNames", 70)
+            },
+            Member {
+                xml: "MessageAttributeName",
+                flattened: true,
+                ..member("MessageAttributeNames", 64)
+            },
             member("MaxNumberOfMessages", 75),
             member("VisibilityTimeout", 75),
             member("WaitTimeSeconds", 75),
@@ -593,7 +656,7 @@ static SHAPES: &[Shape] = &[
         ..shape("ReceiveMessageRequest", Kind::Structure)
     },
     Shape {
-        members: &[Member { flattened: true, ..member("Messages", 68) }],
+        members: &[Member { xml: "Message", flattened: true, ..member("Messages", 68) }],
         ..shape("ReceiveMessageResult", Kind::Structure)
     },
     Shape {
@@ -605,14 +668,14 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "RequestThrottled", status: 400, sender: true }),
+        error: Some(ErrorShape { query_code: "RequestThrottled", status: 403, sender: true }),
         ..shape("RequestThrottled", Kind::Structure)
     },
     Shape {
         members: &[member("message", 32)],
         error: Some(ErrorShape {
             query_code: "ResourceNotFoundException",
-            status: 400,
+            status: 404,
             sender: true,
         }),
         ..shape("ResourceNotFoundException", Kind::Structure)
@@ -620,7 +683,12 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { required: true, flattened: true, ..member("Entries", 94) },
+            Member {
+                xml: "SendMessageBatchRequestEntry",
+                required: true,
+                flattened: true,
+                ..member("Entries", 94)
+            },
         ],
         ..shape("SendMessageBatchRequest", Kind::Structure)
     },
@@ -629,8 +697,12 @@ static SHAPES: &[Shape] = &[
             Member { required: true, ..member("Id", 103) },
             Member { required: true, ..member("MessageBody", 103) },
             member("DelaySeconds", 75),
-            Member { flattened: true, ..member("MessageAttributes", 66) },
-            Member { flattened: true, ..member("MessageSystemAttributes", 67) },
+            Member { xml: "MessageAttribute", flattened: true, ..member("MessageAttributes", 66) },
+            Member {
+                xml: "MessageSystemAttribute",
+                flattened: true,
+                ..member("MessageSystemAttributes", 67)
+            },
             member("MessageDeduplicationId", 103),
             member("MessageGroupId", 103),
         ],
@@ -642,8 +714,18 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[
-            Member { required: true, flattened: true, ..member("Successful", 97) },
-            Member { required: true, flattened: true, ..member("Failed", 7) },
+            Member {
+                xml: "SendMessageBatchResultEntry",
+                required: true,
+                flattened: true,
+                ..member("Successful", 97)
+            },
+            Member {
+                xml: "BatchResultErrorEntry",
+                required: true,
+                flattened: true,
+                ..member("Failed", 7)
+            },
         ],
         ..shape("SendMessageBatchResult", Kind::Structure)
     },
@@ -667,8 +749,12 @@ static SHAPES: &[Shape] = &[
             Member { required: true, ..member("QueueUrl", 103) },
             Member { required: true, ..member("MessageBody", 103) },
             member("DelaySeconds", 75),
-            Member { flattened: true, ..member("MessageAttributes", 66) },
-            Member { flattened: true, ..member("MessageSystemAttributes", 67) },
+            Member { xml: "MessageAttribute", flattened: true, ..member("MessageAttributes", 66) },
+            Member {
+                xml: "MessageSystemAttribute",
+                flattened: true,
+                ..member("MessageSystemAttributes", 67)
+            },
             member("MessageDeduplicationId", 103),
             member("MessageGroupId", 103),
         ],
@@ -687,7 +773,12 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { required: true, flattened: true, ..member("Attributes", 80) },
+            Member {
+                xml: "Attribute",
+                required: true,
+                flattened: true,
+                ..member("Attributes", 80)
+            },
         ],
         ..shape("SetQueueAttributesRequest", Kind::Structure)
     },
@@ -707,11 +798,17 @@ static SHAPES: &[Shape] = &[
     Shape { members: &[member("member", 103)], ..shape("StringList", Kind::List) },
     shape("TagKey", Kind::String),
     Shape { members: &[member("member", 105)], ..shape("TagKeyList", Kind::List) },
-    Shape { members: &[member("key", 105), member("value", 109)], ..shape("TagMap", Kind::Map) },
+    Shape {
+        members: &[
+            Member { xml: "Key", ..member("key", 105) },
+            Member { xml: "Value", ..member("value", 109) },
+        ],
+        ..shape("TagMap", Kind::Map)
+    },
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { required: true, flattened: true, ..member("Tags", 107) },
+            Member { xml: "Tag", required: true, flattened: true, ..member("Tags", 107) },
         ],
         ..shape("TagQueueRequest", Kind::Structure)
     },
@@ -720,7 +817,7 @@ static SHAPES: &[Shape] = &[
     Shape {
         members: &[member("message", 32)],
         error: Some(ErrorShape {
-            query_code: "TooManyEntriesInBatchRequest",
+            query_code: "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
             status: 400,
             sender: true,
         }),
@@ -728,13 +825,17 @@ static SHAPES: &[Shape] = &[
     },
     Shape {
         members: &[member("message", 32)],
-        error: Some(ErrorShape { query_code: "UnsupportedOperation", status: 400, sender: true }),
+        error: Some(ErrorShape {
+            query_code: "AWS.SimpleQueueService.UnsupportedOperation",
+            status: 400,
+            sender: true,
+        }),
         ..shape("UnsupportedOperation", Kind::Structure)
     },
     Shape {
         members: &[
             Member { required: true, ..member("QueueUrl", 103) },
-            Member { required: true, flattened: true, ..member("TagKeys", 106) },
+            Member { xml: "TagKey", required: true, flattened: true, ..member("TagKeys", 106) },
         ],
         ..shape("UntagQueueRequest", Kind::Structure)
     },

@@ -429,6 +429,7 @@ static SHAPES: &[Shape] = &[
         min: Some(16),
         max: Some(128),
         pattern: Some(r"[\w]*"),
+        regex: Some("[[:word:]]*"),
         ..shape("accessKeyIdType", Kind::String)
     },
     Shape { sensitive: true, ..shape("accessKeySecretType", Kind::String) },
@@ -445,6 +446,7 @@ static SHAPES: &[Shape] = &[
         min: Some(2),
         max: Some(193),
         pattern: Some(r"[\w+=,.@:-]*"),
+        regex: Some("[[:word:]+=,.@:-]*"),
         ..shape("assumedRoleIdType", Kind::String)
     },
     Shape {
@@ -464,12 +466,14 @@ static SHAPES: &[Shape] = &[
         min: Some(2),
         max: Some(1224),
         pattern: Some(r"[\w+=,.@:\/-]*"),
+        regex: Some(r"[[:word:]+=,.@:\/-]*"),
         ..shape("externalIdType", Kind::String)
     },
     Shape {
         min: Some(2),
         max: Some(193),
         pattern: Some(r"[\w+=,.@\:-]*"),
+        regex: Some(r"[[:word:]+=,.@\:-]*"),
         ..shape("federatedIdType", Kind::String)
     },
     shape("idpCommunicationErrorMessage", Kind::String),
@@ -490,12 +494,14 @@ static SHAPES: &[Shape] = &[
         min: Some(2),
         max: Some(64),
         pattern: Some(r"[\w+=,.@-]*"),
+        regex: Some("[[:word:]+=,.@-]*"),
         ..shape("roleSessionNameType", Kind::String)
     },
     Shape {
         min: Some(9),
         max: Some(256),
         pattern: Some(r"[\w+=/:,.@-]*"),
+        regex: Some("[[:word:]+=/:,.@-]*"),
         ..shape("serialNumberType", Kind::String)
     },
     shape("sessionDurationEscalationException", Kind::String),
@@ -511,6 +517,7 @@ static SHAPES: &[Shape] = &[
         min: Some(2),
         max: Some(64),
         pattern: Some(r"[\w+=,.@-]*"),
+        regex: Some("[[:word:]+=,.@-]*"),
         ..shape("sourceIdentityType", Kind::String)
     },
     Shape {
@@ -535,6 +542,7 @@ static SHAPES: &[Shape] = &[
         min: Some(6),
         max: Some(6),
         pattern: Some(r"[\d]*"),
+        regex: Some("[[:digit:]]*"),
         ..shape("tokenCodeType", Kind::String)
     },
     shape("tokenType", Kind::String),
@@ -550,6 +558,7 @@ static SHAPES: &[Shape] = &[
         min: Some(2),
         max: Some(32),
         pattern: Some(r"[\w+=,.@-]*"),
+        regex: Some("[[:word:]+=,.@-]*"),
         ..shape("userNameType", Kind::String)
     },
     Shape { min: Some(6), max: Some(255), ..shape("webIdentitySubjectType", Kind::String) },

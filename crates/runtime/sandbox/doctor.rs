@@ -33,9 +33,7 @@ async fn sandbox(sandboxer: &Sandboxer) -> Finding {
     };
     let program = Program { argv: vec!["/usr/bin/true".into()], environment: Vec::new() };
     let ended = match sandboxer.start(spec, |_| program).await {
-        Ok(mut instance) => {
-            instance.wait().await.map_err(|source| StartError { step: "wait", source })
-        }
+        Ok(instance) => instance.wait().await.map_err(|source| StartError { step: "wait", source }),
         Err(error) => Err(error),
     };
     match ended {

@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -78,14 +78,12 @@ impl Sandboxed {
 
     /// Kills it and everything it started. Does not wait.
     pub(crate) fn kill(&self) {
-        if self.exit.get().is_none() {
-            self.body.get_ref().kill();
-        }
+        self.body.get_ref().kill();
     }
 
     /// Ends the full speed of the init phase: from now on its processor time is its share.
     pub(crate) fn begin_throttle(&self) -> io::Result<()> {
-        self.body.get_ref().cgroup().as_ref().map_or(Ok(()), Cgroup::throttle)
+        self.body.get_ref().held().cgroup.as_ref().map_or(Ok(()), Cgroup::throttle)
     }
 
     /// Most memory it has held, in MiB, at most its limit.
@@ -99,14 +97,20 @@ pub(super) struct Body {
     pid: u32,
     /// None when it was left to the reaper, in drop.
     pidfd: Option<OwnedFd>,
-    /// None for a plain process, and after the end.
-    cgroup: Mutex<Option<Cgroup>>,
     memory_mib: u32,
     /// The highest seen so far.
     peak_mib: AtomicU32,
-    reaped: AtomicBool,
+    held: Mutex<Held>,
     /// Its threads must outlive the instance: it dies with the one that made it.
     machine: Arc<Machine>,
+}
+
+/// What an instance has until its end.
+struct Held {
+    /// The process id is no other process's.
+    pid: bool,
+    /// None for a plain process.
+    cgroup: Option<Cgroup>,
 }
 
 impl Body {
@@ -117,16 +121,23 @@ impl Body {
         memory_mib: u32,
         machine: Arc<Machine>,
     ) -> Body {
-        let (cgroup, peak_mib) = (Mutex::new(cgroup), AtomicU32::new(0));
-        let reaped = AtomicBool::new(false);
-        Body { pid, pidfd: Some(pidfd), cgroup, memory_mib, peak_mib, reaped, machine }
+        let (held, peak_mib) = (Mutex::new(Held { pid: true, cgroup }), AtomicU32::new(0));
+        Body { pid, pidfd: Some(pidfd), memory_mib, peak_mib, held, machine }
     }
 
-    fn cgroup(&self) -> MutexGuard<'_, Option<Cgroup>> {
-        self.cgroup.lock().expect("nothing panics while it holds this lock")
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().expect("nothing panics while it holds this lock")
     }
 
     fn kill(&self) {
+        let held = self.held();
+        if held.pid {
+            self.signal();
+        }
+    }
+
+    /// To be called while the process id is held.
+    fn signal(&self) {
         // A plain process leads a group of its own; a sandbox's others die with its first. It may
         // have ended already: then there is nothing to do.
         if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
@@ -139,14 +150,15 @@ impl Body {
 
     /// Takes the status of an ended process and removes what is left of it.
     fn bury(&self) -> io::Result<Exit> {
+        self.peak_memory_mib();
+        let mut held = self.held();
         // Before the process id is free for others: the rest of a plain process's group.
-        self.kill();
+        self.signal();
         let pidfd = self.pidfd.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let options = WaitIdOptions::EXITED;
         let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?;
-        self.reaped.store(true, Ordering::Release);
-        self.peak_memory_mib();
-        let oom_killed = self.cgroup().take().is_some_and(|cgroup| cgroup.oom_killed());
+        held.pid = false;
+        let oom_killed = held.cgroup.take().is_some_and(|cgroup| cgroup.oom_killed());
         let status = status.as_ref();
         Ok(Exit {
             code: status.and_then(|s| s.exit_status()),
@@ -156,10 +168,10 @@ impl Body {
     }
 
     fn peak_memory_mib(&self) -> u32 {
-        let bytes = match &*self.cgroup() {
-            Some(cgroup) => cgroup.peak_bytes(),
-            None if self.reaped.load(Ordering::Acquire) => None,
-            None => resident_peak_bytes(self.pid),
+        let bytes = match &*self.held() {
+            Held { pid: false, .. } => None,
+            Held { cgroup: Some(cgroup), .. } => cgroup.peak_bytes(),
+            Held { cgroup: None, .. } => resident_peak_bytes(self.pid),
         };
         let mib = bytes.unwrap_or(0).div_ceil(1 << 20).min(u64::from(self.memory_mib)) as u32;
         self.peak_mib.fetch_max(mib, Ordering::Relaxed).max(mib)
@@ -174,12 +186,10 @@ impl AsRawFd for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if *self.reaped.get_mut() {
-            return;
-        }
         self.kill();
-        if let Some(pidfd) = self.pidfd.take() {
-            let cgroup = self.cgroup().take();
+        let alive = self.held().pid;
+        let cgroup = self.held().cgroup.take();
+        if let (true, Some(pidfd)) = (alive, self.pidfd.take()) {
             self.machine.reaper.bury(Corpse { pidfd, _cgroup: cgroup });
         }
     }

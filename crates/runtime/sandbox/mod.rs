@@ -8,6 +8,7 @@
 mod cgroup;
 mod child;
 mod doctor;
+mod failure;
 mod instance;
 mod landlock;
 mod limits;

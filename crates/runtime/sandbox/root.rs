@@ -28,7 +28,7 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rights {
     /// The server is root and may lend any user: it takes hold of mounts beforehand, because the
-    /// instance's user may not be able to walk to them (`/root` is closed to others).
+    /// instance's user may not be able to walk to them (homes are closed to others).
     Root,
     /// The server is an ordinary user: the child finds the paths, with the same rights.
     Rootless,

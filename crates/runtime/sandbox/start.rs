@@ -22,7 +22,8 @@ use rustix::{
 use super::{
     Isolation, Machine, StartError,
     cgroup::Cgroup,
-    child::{self, Failure, Step},
+    child,
+    failure::{Failure, HELLO, LISTENERS, Step},
     instance::{Body, kill_and_reap},
     limits::{Limits, MemoryBy},
     plan::{CStrings, Cage, Plan, c_path},
@@ -109,6 +110,8 @@ pub(super) fn start(
             write_maps(pid, machine.rights, spec)
         }),
     };
+    // If the child gave up meanwhile, its reason is the better one.
+    let met = met.or_else(|trouble| last_words(&control).and(Err(trouble)));
     if met.is_err() {
         // Whatever it is doing, it must end: `finish` waits for it.
         let _ = rustix::net::shutdown(&control, Shutdown::Write);
@@ -201,7 +204,7 @@ fn accompany(
     write_maps: impl FnOnce(u32) -> io::Result<()>,
 ) -> Result<[TcpListener; 2], Trouble> {
     let (message, _) = receive(control)?;
-    if message != [child::HELLO] {
+    if message != [HELLO] {
         return Err(unexpected(&message));
     }
     let pid = pid_of(pidfd.get()).map_err(StartError::at("read the process id"))?;

@@ -93,7 +93,8 @@ impl Writer for XmlWriter {
 
     fn timestamp(&mut self, value: Millis) {
         // IAM and STS write whole seconds; milliseconds appear only where there are some.
-        let text = if value.0.is_multiple_of(1000) { value.iso8601_seconds() } else { value.iso8601() };
+        let text =
+            if value.0.is_multiple_of(1000) { value.iso8601_seconds() } else { value.iso8601() };
         self.string(&text);
     }
 

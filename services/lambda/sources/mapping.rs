@@ -25,7 +25,7 @@ pub(crate) struct Mapping {
     pub(crate) report_item_failures: bool,
     pub(crate) maximum_concurrency: Option<u32>,
     pub(crate) modified: Millis,
-    pub(crate) last_result: Option<String>,
+    pub(crate) tags: kit::Tags,
 }
 
 /// Where a mapping is in its life, in the words of `State`.

@@ -7,6 +7,7 @@ pub(crate) mod batch;
 pub(crate) mod filter;
 pub(crate) mod mapping;
 pub(crate) mod sqs;
+mod store;
 
 use std::{
     collections::BTreeMap,

@@ -43,7 +43,7 @@ async fn an_instance_is_the_first_process_and_nobody() {
 async fn only_tmp_is_writable_and_it_is_as_large_as_said() {
     let trial = Trial::new("tmp");
     std::fs::write(trial.folder.path().join("app"), "code").unwrap();
-    let places = "/ /usr /etc /opt /var/task /var/runtime /dev /var /root /proc";
+    let places = "/ /usr /etc /opt /var/task /var/runtime /dev /var /proc";
     let ended = trial
         .shell(&format!(
             "for d in {places}; do ( : > $d/x ) 2>/dev/null && echo wrote $d; done; \
@@ -67,7 +67,7 @@ async fn nothing_secret_of_the_host_is_there() {
     let trial = Trial::new("secret");
     let ended = trial
         .shell(
-            "for f in /etc/shadow /etc/gshadow /etc/sudoers /etc/ssh /home /root/.ssh /run /sys \
+            "for f in /etc/shadow /etc/gshadow /etc/sudoers /etc/ssh /home /run /sys \
              /boot /srv /mnt; do [ -e $f ] && echo $f; done; cat /etc/passwd | wc -l; \
              cut -d' ' -f5 /proc/self/mountinfo | sort | head -3; ls -A /var",
         )
@@ -152,17 +152,17 @@ async fn layers_are_merged_and_binds_are_where_they_should_be() {
         std::fs::write(path.join(format!("only-{name}")), content).unwrap();
         path
     };
-    // Closed to everybody else, as /root is: what is bound is reached all the same.
+    // Closed to everybody else, as a home is: what is bound is reached all the same.
     let mode = if rustix::process::geteuid().is_root() { 0o700 } else { 0o755 };
     std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(mode)).unwrap();
     trial.spec.opt = vec![folder("one", "first"), folder("two", "second")];
     let (deep, bootstrap) = (folder("deep", "deep"), folder("bootstrap", "boot"));
     trial.spec.binds = vec![
-        Bind { host: deep.join("same"), inside: "/root/.tool/versions/1/file".into() },
+        Bind { host: deep.join("same"), inside: "/home/tool/versions/1/file".into() },
         Bind { host: bootstrap, inside: "/var/runtime".into() },
     ];
     let ended = trial
-        .shell("ls /opt; cat /opt/same /root/.tool/versions/1/file /var/runtime/same; : > /opt/x")
+        .shell("ls /opt; cat /opt/same /home/tool/versions/1/file /var/runtime/same; : > /opt/x")
         .await;
     assert_eq!(ended.out, "only-one\nonly-two\nsame\nseconddeepboot", "{ended:?}");
     assert!(ended.err.contains("Read-only"), "{ended:?}");

@@ -1,0 +1,166 @@
+//! Settings: defaults, then `lampejo.toml`, then `LAMPEJO_*`, then flags.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use kit::Region;
+use serde::Deserialize;
+
+/// The file that is read if it is there.
+const FILE: &str = "lampejo.toml";
+
+/// What the server goes by.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Where to listen; port 0 picks a free one.
+    pub(crate) listen: SocketAddr,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// Whether signatures are checked.
+    pub(crate) auth: Auth,
+    /// How functions are kept apart.
+    pub(crate) isolation: Isolation,
+    /// The region of requests that name none.
+    pub(crate) region: Region,
+    /// Function instances at once.
+    pub(crate) max_instances: usize,
+    /// Whether a runtime may be served by the nearest version that the machine has.
+    pub(crate) nearest_runtime: bool,
+    /// Base domains of virtual hosts.
+    pub(crate) domains: Vec<String>,
+    /// Whether `POST /_lampejo/clock` may move time. For tests.
+    pub(crate) test_clock: bool,
+}
+
+/// Authentication modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Auth {
+    /// Any credentials pass; loopback only.
+    Open,
+    /// Signatures must be those of known keys.
+    Enforce,
+}
+
+/// How functions are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Isolation {
+    /// Linux namespaces, cgroups and seccomp.
+    Sandbox,
+    /// None: for systems without namespaces.
+    Process,
+}
+
+/// Flags and environment variables of commands that need settings.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Flags {
+    /// Address and port; port 0 picks a free one [default: 127.0.0.1:4566]
+    #[arg(long, env = "LAMPEJO_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Folder for everything that must survive [default: ./.lampejo]
+    #[arg(long, env = "LAMPEJO_DATA")]
+    data: Option<PathBuf>,
+    /// open: any credentials pass (loopback only); enforce: signatures are checked [default: open]
+    #[arg(long, env = "LAMPEJO_AUTH", value_enum)]
+    auth: Option<Auth>,
+    /// sandbox, or process where the system has no namespaces [default: sandbox]
+    #[arg(long, env = "LAMPEJO_ISOLATION", value_enum)]
+    isolation: Option<Isolation>,
+    /// Region of requests that name none [default: us-east-1]
+    #[arg(long, env = "LAMPEJO_REGION")]
+    region: Option<Region>,
+    /// Function instances at once [default: 200]
+    #[arg(long, env = "LAMPEJO_MAX_INSTANCES")]
+    max_instances: Option<usize>,
+    /// Serve a runtime by the nearest version that the machine has
+    #[arg(long, env = "LAMPEJO_NEAREST_RUNTIME")]
+    nearest_runtime: bool,
+    /// Let POST /_lampejo/clock?advance=SECONDS move time, for tests
+    #[arg(long, env = "LAMPEJO_TEST_CLOCK", hide = true)]
+    test_clock: bool,
+    /// Settings file [default: lampejo.toml, if it is there]
+    #[arg(long, env = "LAMPEJO_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// `lampejo.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    auth: Option<Auth>,
+    isolation: Option<Isolation>,
+    region: Option<Region>,
+    max_instances: Option<usize>,
+    nearest_runtime: Option<bool>,
+    domains: Option<Vec<String>>,
+}
+
+impl Config {
+    /// Puts the sources together and checks what must fit.
+    pub(crate) fn load(flags: Flags) -> anyhow::Result<Config> {
+        let file = read_file(flags.config.as_deref())?;
+        let config = Config {
+            listen: flags.listen.or(file.listen).unwrap_or(([127, 0, 0, 1], 4566).into()),
+            data: flags.data.or(file.data).unwrap_or_else(|| PathBuf::from(".lampejo")),
+            auth: flags.auth.or(file.auth).unwrap_or(Auth::Open),
+            isolation: flags.isolation.or(file.isolation).unwrap_or(Isolation::Sandbox),
+            region: flags.region.or(file.region).unwrap_or_default(),
+            max_instances: flags.max_instances.or(file.max_instances).unwrap_or(200),
+            nearest_runtime: flags.nearest_runtime || file.nearest_runtime.unwrap_or(false),
+            domains: file.domains.unwrap_or_else(default_domains),
+            test_clock: flags.test_clock,
+        };
+        if config.auth == Auth::Open && !config.listen.ip().is_loopback() {
+            bail!(
+                "--auth open takes any credentials and is for loopback only, not for {}.\n\
+                 Use --auth enforce to listen there, or --listen 127.0.0.1:{}.",
+                config.listen.ip(),
+                config.listen.port()
+            );
+        }
+        Ok(config)
+    }
+}
+
+fn default_domains() -> Vec<String> {
+    ["localhost", "localhost.localstack.cloud", "lampejo.internal"].map(str::to_owned).to_vec()
+}
+
+fn read_file(named: Option<&Path>) -> anyhow::Result<File> {
+    let path = named.unwrap_or(Path::new(FILE));
+    if named.is_none() && !path.exists() {
+        return Ok(File::default());
+    }
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_mode_refuses_to_listen_beyond_loopback() {
+        let flags = |auth| Flags {
+            listen: Some(([0, 0, 0, 0], 4566).into()),
+            auth: Some(auth),
+            ..Flags::default()
+        };
+        assert!(Config::load(flags(Auth::Open)).is_err());
+        assert!(Config::load(flags(Auth::Enforce)).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        assert!(toml::from_str::<File>("port = 1").is_err());
+        assert_eq!(toml::from_str::<File>("auth = \"enforce\"").unwrap().auth, Some(Auth::Enforce));
+    }
+}

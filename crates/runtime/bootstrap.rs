@@ -1,0 +1,83 @@
+//! Our bootstraps: the programs inside an instance that turn events into calls of the handler.
+//! They are part of the binary and written into the data folder once for each version of them.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use kit::ids;
+
+macro_rules! files {
+    ($folder:literal: $($name:literal)*) => {
+        &[$(($name, include_str!(concat!("bootstrap/", $folder, "/", $name)))),*]
+    };
+}
+
+type Files = &'static [(&'static str, &'static str)];
+
+const PYTHON: Files = files!("python":
+    "bootstrap.py" "lampejo/__init__.py" "lampejo/client.py" "lampejo/context.py"
+    "lampejo/errors.py" "lampejo/fault.py" "lampejo/handler.py" "lampejo/logging_setup.py"
+    "lampejo/logs.py" "lampejo/loop.py" "lampejo/payload.py"
+);
+const NODE: Files = files!("node":
+    "bootstrap.js" "client.js" "errors.js" "handler.js" "log.js" "loop.js"
+);
+
+/// Where the bootstraps are on the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Bootstraps {
+    /// The folder of `bootstrap.py`.
+    pub(crate) python: PathBuf,
+    /// The folder of `bootstrap.js`.
+    pub(crate) node: PathBuf,
+}
+
+impl Bootstraps {
+    /// Writes what is not there yet. The folder's name holds a digest of the files, so that
+    /// instances of an older server keep theirs.
+    pub(crate) fn write(data: &Path) -> io::Result<Bootstraps> {
+        let folder = data.join("bootstrap");
+        fs::create_dir_all(&folder)?;
+        Ok(Bootstraps {
+            python: write(&folder, "python", PYTHON)?,
+            node: write(&folder, "node", NODE)?,
+        })
+    }
+}
+
+fn write(folder: &Path, language: &str, files: Files) -> io::Result<PathBuf> {
+    let finished = folder.join(format!("{language}-{}", digest(files)));
+    if finished.exists() {
+        return Ok(finished);
+    }
+    let unfinished = folder.join(format!("unfinished-{}", ids::hex::<8>()));
+    for (name, text) in files {
+        let path = unfinished.join(name);
+        let parent = path.parent().unwrap_or(&unfinished);
+        fs::create_dir_all(parent)?;
+        // Instances run as other users.
+        fs::set_permissions(parent, fs::Permissions::from_mode(0o755))?;
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+    }
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
+    match fs::rename(&unfinished, &finished) {
+        // Another server on the same data folder was first.
+        Err(_) if finished.exists() => fs::remove_dir_all(&unfinished)?,
+        renamed => renamed?,
+    }
+    Ok(finished)
+}
+
+fn digest(files: Files) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for (name, text) in files {
+        hash.update(name);
+        hash.update(text);
+    }
+    hex::encode(&hash.finalize()[..8])
+}

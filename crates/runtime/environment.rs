@@ -1,0 +1,115 @@
+//! The environment variables of an instance, exactly as Lambda sets them.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+
+use crate::{
+    function::{Credentials, Function},
+    languages::{Language, Provider},
+    sandbox::View,
+};
+
+/// What an instance's environment is made of.
+pub(crate) struct Surrounded<'a> {
+    /// Whose instance.
+    pub(crate) function: &'a Function,
+    /// What runs it.
+    pub(crate) provider: &'a Provider,
+    /// The role's credentials.
+    pub(crate) credentials: &'a Credentials,
+    /// The log stream.
+    pub(crate) log_stream: &'a str,
+    /// The bootstrap's folder on the host, if the runtime has one of ours.
+    pub(crate) bootstrap: Option<&'a PathBuf>,
+    /// The AWS SDK's folder on the host, if it is there.
+    pub(crate) sdk: Option<&'a PathBuf>,
+}
+
+/// All variables. The user's go over Lambda's defaults, but not over its reserved ones.
+pub(crate) fn variables(of: &Surrounded<'_>, view: &View) -> Vec<(OsString, OsString)> {
+    let mut all = defaults(of, view);
+    all.extend(of.function.environment.clone());
+    all.extend(reserved(of, view));
+    all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
+    let task = task_root(of, view);
+    let mut all = to_map([
+        ("LANG", "en_US.UTF-8"),
+        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        // Nobody listens there: the X-Ray SDKs send datagrams and do not mind.
+        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"),
+        ("_AWS_XRAY_DAEMON_PORT", "2000"),
+    ]);
+    let libraries = format!(
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:{task}:{task}/lib:/opt/lib"
+    );
+    all.insert("LD_LIBRARY_PATH".into(), libraries);
+    all.insert("AWS_ENDPOINT_URL".into(), format!("http://{}", view.aws_endpoint));
+    if of.provider.language == Language::Node {
+        let major = of.provider.version.split('.').next().unwrap_or_default();
+        let mut path = format!(
+            "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:\
+             /var/runtime/node_modules:/var/runtime:{task}"
+        );
+        if let Some(sdk) = of.sdk {
+            path = format!("{path}:{}", view.path(sdk).display());
+        }
+        all.insert("NODE_PATH".into(), path);
+    }
+    all
+}
+
+fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
+    let function = of.function;
+    let memory = function.memory_mib.to_string();
+    let api = view.runtime_api.to_string();
+    let task = task_root(of, view);
+    let runtime = of.bootstrap.map_or_else(
+        || "/var/runtime".to_owned(),
+        |folder| view.path(folder).to_string_lossy().into_owned(),
+    );
+    let mut all = to_map([
+        ("_HANDLER", function.handler.as_str()),
+        ("AWS_DEFAULT_REGION", function.region.as_str()),
+        ("AWS_REGION", function.region.as_str()),
+        ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
+        ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", of.log_stream),
+        ("AWS_ACCESS_KEY", &of.credentials.access_key_id),
+        ("AWS_ACCESS_KEY_ID", &of.credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &of.credentials.secret_access_key),
+        ("AWS_SESSION_TOKEN", &of.credentials.session_token),
+        ("AWS_LAMBDA_RUNTIME_API", &api),
+        ("LAMBDA_TASK_ROOT", &task),
+        ("LAMBDA_RUNTIME_DIR", &runtime),
+        ("TZ", ":UTC"),
+    ]);
+    if of.provider.language != Language::Provided {
+        all.insert("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{}", function.runtime));
+    }
+    if function.logging.json {
+        let level = match function.logging.application_level.as_str() {
+            "" => "INFO",
+            level => level,
+        };
+        all.insert("AWS_LAMBDA_LOG_FORMAT".into(), "JSON".into());
+        all.insert("AWS_LAMBDA_LOG_LEVEL".into(), level.into());
+    } else {
+        all.insert("AWS_LAMBDA_LOG_FORMAT".into(), "Text".into());
+    }
+    all
+}
+
+fn task_root(of: &Surrounded<'_>, view: &View) -> String {
+    view.path(&of.function.code).to_string_lossy().into_owned()
+}
+
+fn to_map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

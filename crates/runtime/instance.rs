@@ -1,0 +1,180 @@
+//! A running instance: its sandbox, its desk, its log, and the one task that keeps it.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use kit::{Clock, Millis};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use crate::{
+    api,
+    desk::Desk,
+    function::{Function, Surroundings},
+    log::{self, Log, Taken},
+    sandbox::{Exit, Sandboxed},
+};
+
+/// Connections of one instance to the Runtime API at once.
+const MAX_CONNECTIONS: usize = 32;
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// One place among the pool's instances; dropping it frees the place.
+pub(crate) struct Slot {
+    taken: Arc<AtomicUsize>,
+}
+
+impl Slot {
+    /// Takes a place, even beyond a limit: whoever has one looks first.
+    pub(crate) fn take(taken: &Arc<AtomicUsize>) -> Slot {
+        taken.fetch_add(1, Ordering::AcqRel);
+        Slot { taken: taken.clone() }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A started instance.
+pub(crate) struct Instance {
+    /// Whose it is.
+    pub(crate) function: Arc<Function>,
+    /// Where it meets the pool.
+    pub(crate) desk: Arc<Desk>,
+    /// What it prints.
+    pub(crate) log: Arc<Log>,
+    /// Set when its code or configuration was replaced: it serves no further request.
+    pub(crate) retired: AtomicBool,
+    /// Milliseconds of its init, until the first invocation has reported them.
+    pub(crate) init_ms: Mutex<Option<f64>>,
+    sandboxed: Sandboxed,
+    _slot: Slot,
+}
+
+impl Instance {
+    /// Of a sandbox that has just been started. Somebody must [`Instance::keep`] it.
+    pub(crate) fn new(
+        function: Arc<Function>,
+        log: Arc<Log>,
+        sandboxed: Sandboxed,
+        slot: Slot,
+    ) -> Instance {
+        Instance {
+            function,
+            desk: Arc::default(),
+            log,
+            retired: AtomicBool::new(false),
+            init_ms: Mutex::new(None),
+            sandboxed,
+            _slot: slot,
+        }
+    }
+
+    /// Ends it. Does not wait.
+    pub(crate) fn kill(&self) {
+        self.sandboxed.kill();
+    }
+
+    /// Init is over: its processor time is its share from now on.
+    pub(crate) fn begin_throttle(&self) {
+        if let Err(error) = self.sandboxed.begin_throttle() {
+            tracing::warn!(%error, function = self.function.name, "no limit of processor time");
+        }
+    }
+
+    /// Most memory it has held.
+    pub(crate) fn peak_memory_mib(&self) -> u32 {
+        self.sandboxed.peak_memory_mib()
+    }
+
+    /// Takes into the log what it has printed so far. Does not wait. Reads past tokio's readiness:
+    /// an answer may overtake the event that says that a pipe is readable, not the bytes in it.
+    pub(crate) fn drain(&self) {
+        for (which, pipe) in [&self.sandboxed.stdout, &self.sandboxed.stderr].iter().enumerate() {
+            let read = |buffer: &mut [u8]| Ok(rustix::io::read(pipe, buffer)?);
+            // A flood does not hold up its own report.
+            if self.log.take(which, read) == Taken::More {
+                self.log.take(which, read);
+            }
+        }
+    }
+
+    /// Serves its connections and its log until it ends, however that comes about.
+    pub(crate) async fn keep(&self, surroundings: &dyn Surroundings, clock: &Clock) {
+        let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
+        let mut connections = JoinSet::new();
+        let mut flush_at = None;
+        let mut open = [true; 2];
+        let exit = loop {
+            tokio::select! {
+                exit = self.sandboxed.wait() => break exit,
+                stream = accept(runtime_api, clock) => {
+                    while connections.try_join_next().is_some() {}
+                    if connections.len() < MAX_CONNECTIONS {
+                        connections.spawn(api::serve(stream, self.desk.clone()));
+                    }
+                }
+                stream = accept(aws_endpoint, clock) => surroundings.serve(stream),
+                _ = stdout.readable(), if open[0] => {
+                    open[0] = self.log.take(0, |buffer| stdout.try_read(buffer)) != Taken::End;
+                }
+                _ = stderr.readable(), if open[1] => {
+                    open[1] = self.log.take(1, |buffer| stderr.try_read(buffer)) != Taken::End;
+                }
+                () = self.log.begun(), if flush_at.is_none() => {
+                    flush_at = Some(clock.now().plus(log::DELAY.as_millis() as u64));
+                }
+                () = until(clock, flush_at) => {
+                    flush_at = None;
+                    self.log.flush();
+                }
+            }
+        };
+        self.end(exit);
+        connections.shutdown().await;
+    }
+
+    fn end(&self, exit: io::Result<Exit>) {
+        let exit = exit.unwrap_or_else(|error| {
+            tracing::error!(%error, function = self.function.name, "lost an instance");
+            self.kill();
+            Exit { code: None, signal: None, oom_killed: false }
+        });
+        // Its last words come before the report of its end.
+        self.drain();
+        self.desk.exited(exit);
+        self.log.flush();
+        tracing::debug!(function = self.function.name, pid = self.sandboxed.pid, ?exit, "ended");
+    }
+}
+
+/// The next connection. Errors are the server's own, such as too many open files: they pass.
+async fn accept(listener: &TcpListener, clock: &Clock) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "an instance's connection was lost");
+                clock.sleep(AFTER_ERROR).await;
+            }
+        }
+    }
+}
+
+async fn until(clock: &Clock, moment: Option<Millis>) {
+    match moment {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

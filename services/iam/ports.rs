@@ -1,0 +1,29 @@
+//! What IAM tells the services that act for its identities.
+
+use bus::Identities;
+use kit::{Arn, Millis, Region};
+
+use crate::{Iam, document, resource::Kind};
+
+impl Identities for Iam {
+    fn role(&self, role: &Arn) -> Option<bus::Role> {
+        let account = self.account(role.account().parse().ok()?);
+        let role = account.role(role)?;
+        Some(bus::Role {
+            id: role.id().to_owned(),
+            name: role.name().to_owned(),
+            max_session_seconds: role.max_session_seconds,
+        })
+    }
+
+    fn role_used(&self, role: &Arn, region: &Region, now: Millis) {
+        let Ok(id) = role.account().parse() else { return };
+        if let Some(role) = self.account(id).role(role) {
+            self.uses.note(id, role.id(), "sts", region.as_str(), now);
+        }
+    }
+
+    fn check_policy(&self, document: &str) -> Result<(), String> {
+        document::check_identity_policy(document)
+    }
+}

@@ -1,0 +1,23 @@
+//! `DeleteEventSourceMapping`.
+
+use std::sync::Arc;
+
+use kit::Caller;
+use model::lambda as api;
+
+use crate::{
+    Error, Lambda,
+    ops::mapping::{describe, find},
+    sources::mapping::State,
+};
+
+pub(crate) async fn run(
+    lambda: Arc<Lambda>,
+    caller: Caller,
+    input: api::DeleteEventSourceMappingInput,
+) -> Result<api::DeleteEventSourceMappingOutput, Error> {
+    let seen = find(&lambda, &caller, &input.uuid)?;
+    lambda.forget_mapping(&seen.mapping.id).await?;
+    lambda.sources.remove(&lambda, &seen.mapping.id);
+    Ok(describe(&seen.mapping, State::Deleting))
+}
