@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(flags) => up::run(config::Config::load(flags)?).await,
-        Command::Doctor(flags) => doctor::run(&config::Config::load(flags)?),
+        Command::Doctor(flags) => doctor::run(&config::Config::load(flags)?).await,
         Command::Invoke(flags) => invoke::run(flags).await,
         Command::Logs(flags) => logs::run(flags).await,
         Command::Status(flags) => status::run(flags).await,

@@ -213,6 +213,17 @@ impl wire::Call for PutLogEvents {
     const INDEX: usize = 94;
 }
 
+pub struct PutLogGroupDeletionProtection;
+pub type PutLogGroupDeletionProtectionInput = PutLogGroupDeletionProtectionRequest;
+pub type PutLogGroupDeletionProtectionOutput = wire::Unit;
+
+impl wire::Call for PutLogGroupDeletionProtection {
+    type Input = PutLogGroupDeletionProtectionInput;
+    type Output = PutLogGroupDeletionProtectionOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 95;
+}
+
 pub struct PutMetricFilter;
 pub type PutMetricFilterInput = PutMetricFilterRequest;
 pub type PutMetricFilterOutput = wire::Unit;
@@ -1861,6 +1872,34 @@ impl wire::Structure for PutLogEventsResponse {
 }
 
 wire::structure_value!(PutLogEventsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutLogGroupDeletionProtectionRequest {
+    pub log_group_identifier: String,
+    pub deletion_protection_enabled: bool,
+}
+
+impl wire::Structure for PutLogGroupDeletionProtectionRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.log_group_identifier);
+        writer.member(1, &self.deletion_protection_enabled);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.log_group_identifier = wire::Value::read(reader)?,
+            1 => self.deletion_protection_enabled = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutLogGroupDeletionProtectionRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutMetricFilterRequest {

@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -54,8 +54,6 @@ pub(crate) struct Instance {
     pub(crate) desk: Arc<Desk>,
     /// What it prints.
     pub(crate) log: Arc<Log>,
-    /// Set when its code or configuration was replaced: it serves no further request.
-    pub(crate) retired: AtomicBool,
     /// Milliseconds of its init, until the first invocation has reported them.
     pub(crate) init_ms: Mutex<Option<f64>>,
     sandboxed: Sandboxed,
@@ -74,7 +72,6 @@ impl Instance {
             function,
             desk: Arc::default(),
             log,
-            retired: AtomicBool::new(false),
             init_ms: Mutex::new(None),
             sandboxed,
             _slot: slot,

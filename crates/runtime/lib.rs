@@ -1,12 +1,34 @@
 //! Function instances: sandbox, pool, starts, Runtime API, languages.
 //!
-//! Read in this order: `function` (what goes in and out), `pool` (reuse and scale), `start` (one
-//! instance's way to ready), `api` (the Runtime API that the instance speaks), `sandbox/` (what it
-//! may not do).
+//! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
+//! (who waits, who idles), `start` (one instance's way to ready), `instance` (one that runs),
+//! `invoke` (one invocation), `api` (the Runtime API that the instance speaks, over `http`, with
+//! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
+//! handler does not), `sandbox/` (what an instance may not do), `bootstrap/` (what runs inside).
 
+mod api;
+mod bootstrap;
+mod desk;
+mod environment;
+mod faults;
 mod function;
+mod groups;
+mod http;
+mod instance;
+mod invoke;
+mod languages;
+mod lines;
+mod log;
+mod pool;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
+mod sdk;
+mod start;
 
 pub use function::*;
+pub use groups::{FunctionStatus, PoolStatus};
+pub use languages::{Language, Provider};
+pub use pool::{Config, Doctor, Pool};
 pub use sandbox::{Finding, Isolation};
+pub use sdk::{SdkError, install_sdk};
+pub use start::StartKind;

@@ -27,6 +27,8 @@ use crate::{
 
 /// Processes and threads of one instance. Lambda's documented limit.
 const PIDS: u32 = 1024;
+/// The step of a start that runs the program.
+const EXEC: &str = "exec";
 
 /// How an instance comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

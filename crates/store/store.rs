@@ -18,7 +18,7 @@ pub struct Store {
     // Before the folder: the engine closes its files before the folder's lock is given back.
     engine: Arc<dyn Engine>,
     blobs: Blobs,
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl Store {
@@ -29,7 +29,16 @@ impl Store {
     pub fn open(folder: &DataFolder) -> Result<Store, OpenError> {
         let engine = FjallEngine::open(&folder.join("rows"))?;
         let blobs = Blobs::open(&folder.join("blobs"))?;
-        Ok(Store { engine: Arc::new(engine), blobs, _folder: folder.clone() })
+        Ok(Store { engine: Arc::new(engine), blobs, folder: folder.clone() })
+    }
+
+    /// The same rows with blobs of another owner: each owner collects only its own orphans.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn with_blobs(&self, owner: &str) -> Result<Store, OpenError> {
+        let blobs = Blobs::open(&self.folder.join("blobs").join(owner))?;
+        Ok(Store { engine: self.engine.clone(), blobs, folder: self.folder.clone() })
     }
 
     /// The bytes too large for rows.

@@ -79,10 +79,11 @@ impl Account {
 
     /// The role of this ARN.
     pub(crate) fn role(&self, arn: &Arn) -> Option<&Arc<Role>> {
-        let (_, name) = arn.resource().strip_prefix("role/")?.rsplit_once('/').unwrap_or_else(|| {
-            let name = arn.resource().trim_start_matches("role/");
-            ("", name)
-        });
+        let (_, name) =
+            arn.resource().strip_prefix("role/")?.rsplit_once('/').unwrap_or_else(|| {
+                let name = arn.resource().trim_start_matches("role/");
+                ("", name)
+            });
         self.roles.find(name).ok().filter(|role| role.arn(self.id) == *arn)
     }
 

@@ -138,7 +138,8 @@ fn statements(policy: &Value) -> Result<Vec<&Statement>, &'static str> {
 
 fn is_statement(statement: &Statement) -> bool {
     let effect = statement.get("Effect").and_then(Value::as_str).unwrap_or_default();
-    let both = |one: &str, other: &str| statement.contains_key(one) && statement.contains_key(other);
+    let both =
+        |one: &str, other: &str| statement.contains_key(one) && statement.contains_key(other);
     statement.keys().all(|key| ELEMENTS.contains(&key.as_str()))
         && ["Allow", "Deny"].iter().any(|it| it.eq_ignore_ascii_case(effect))
         && !both("Action", "NotAction")
@@ -181,9 +182,9 @@ fn is_principal(principal: &Value) -> bool {
         Value::String(all) => all == "*",
         Value::Object(kinds) => {
             !kinds.is_empty()
-                && kinds.iter().all(|(kind, whom)| {
-                    KINDS.contains(&kind.as_str()) && is_text_or_texts(whom)
-                })
+                && kinds
+                    .iter()
+                    .all(|(kind, whom)| KINDS.contains(&kind.as_str()) && is_text_or_texts(whom))
         }
         _ => false,
     }

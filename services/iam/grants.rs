@@ -24,6 +24,11 @@ pub(crate) trait Identity: Kind {
 
     fn grants(&self) -> &Grants;
     fn grants_mut(&mut self) -> &mut Grants;
+
+    /// Refuses changes to what belongs to AWS.
+    fn check_unprotected(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// An identity that a permissions boundary can be set on.

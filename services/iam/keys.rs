@@ -19,7 +19,9 @@ pub struct RootKey {
 impl fmt::Debug for RootKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The secret never reaches a log.
-        f.debug_struct("RootKey").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        f.debug_struct("RootKey")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }
 

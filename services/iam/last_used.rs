@@ -60,7 +60,8 @@ impl Uses {
             }
             return;
         }
-        let last_used = LastUsed { at: now, service: service.to_owned(), region: region.to_owned() };
+        let last_used =
+            LastUsed { at: now, service: service.to_owned(), region: region.to_owned() };
         inner.by_id.insert(id.to_owned(), (account, last_used));
         inner.unwritten.insert(id.to_owned());
     }
@@ -104,7 +105,8 @@ mod tests {
     #[test]
     fn a_busy_key_is_written_once_a_minute() {
         let uses = Uses::default();
-        let note = |millis| uses.note(AccountId::DEFAULT, "AKIA1", "s3", "us-east-1", Millis(millis));
+        let note =
+            |millis| uses.note(AccountId::DEFAULT, "AKIA1", "s3", "us-east-1", Millis(millis));
         note(60_000);
         assert_eq!(uses.take_unwritten().ops.len(), 1);
         note(60_500);

@@ -89,7 +89,8 @@ impl Entry {
 /// An id that is the same at every start; AWS's own are not part of the facts.
 fn policy_id(arn: &str) -> String {
     const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters = Sha256::digest(arn).into_iter().map(|byte| BASE32[usize::from(byte) % 32] as char);
+    let letters =
+        Sha256::digest(arn).into_iter().map(|byte| BASE32[usize::from(byte) % 32] as char);
     "ANPA".chars().chain(letters.take(17)).collect()
 }
 
@@ -129,10 +130,10 @@ mod tests {
         }
         let basic = find("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole");
         let basic = basic.unwrap();
-        assert_eq!((basic.default, basic.resource.created.iso8601_seconds().as_str()), (
-            1,
-            "2015-04-09T15:03:43Z"
-        ));
+        assert_eq!(
+            (basic.default, basic.resource.created.iso8601_seconds().as_str()),
+            (1, "2015-04-09T15:03:43Z")
+        );
     }
 
     #[test]

@@ -25,10 +25,7 @@ impl Wanted {
     }
 
     /// Takes the page out of a list whose keys rise.
-    pub(crate) fn of<T>(
-        &self,
-        list: impl Iterator<Item = (String, T)>,
-    ) -> Result<Page<T>, Error> {
+    pub(crate) fn of<T>(&self, list: impl Iterator<Item = (String, T)>) -> Result<Page<T>, Error> {
         let after = self.marker.as_deref().map(position).transpose()?;
         let max = self.max_items.map_or(limits::PAGE, |max| usize::try_from(max).unwrap_or(1));
         let mut rest = list.skip_while(|(key, _)| after.as_ref().is_some_and(|it| key <= it));

@@ -32,14 +32,6 @@ impl Role {
     pub(crate) fn is_service_linked(&self) -> bool {
         self.path().starts_with(SERVICE_ROLES)
     }
-
-    /// Refuses changes to the roles of services.
-    pub(crate) fn check_unprotected(&self) -> Result<(), Error> {
-        if self.is_service_linked() {
-            return Err(Error::ProtectedRole(self.name().to_owned()));
-        }
-        Ok(())
-    }
 }
 
 /// Checks a trust policy.
@@ -64,12 +56,8 @@ pub(crate) fn service_role_name(service: &str, suffix: Option<&str>) -> String {
         "autoscaling" => "AutoScaling".to_owned(),
         "elasticbeanstalk" => "ElasticBeanstalk".to_owned(),
         "elasticloadbalancing" => "ElasticLoadBalancing".to_owned(),
-        "dynamodb.application-autoscaling" => {
-            "ApplicationAutoScaling_DynamoDBTable".to_owned()
-        }
-        "lambda.application-autoscaling" => {
-            "ApplicationAutoScaling_LambdaConcurrency".to_owned()
-        }
+        "dynamodb.application-autoscaling" => "ApplicationAutoScaling_DynamoDBTable".to_owned(),
+        "lambda.application-autoscaling" => "ApplicationAutoScaling_LambdaConcurrency".to_owned(),
         "ecs" => "ECS".to_owned(),
         "rds" => "RDS".to_owned(),
         "spot" => "EC2Spot".to_owned(),
@@ -140,6 +128,13 @@ impl Identity for Role {
 
     fn grants_mut(&mut self) -> &mut Grants {
         &mut self.grants
+    }
+
+    fn check_unprotected(&self) -> Result<(), Error> {
+        if self.is_service_linked() {
+            return Err(Error::ProtectedRole(self.name().to_owned()));
+        }
+        Ok(())
     }
 }
 

@@ -19,8 +19,7 @@ use crate::{
 };
 
 /// All but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A document as answers hold it.
 pub(crate) fn encoded(document: &str) -> String {
@@ -29,7 +28,8 @@ pub(crate) fn encoded(document: &str) -> String {
 
 /// Tags as a list.
 pub(crate) fn tag_list(tags: &Tags) -> Vec<api::Tag> {
-    let tag = |(key, value): (&String, &String)| api::Tag { key: key.clone(), value: value.clone() };
+    let tag =
+        |(key, value): (&String, &String)| api::Tag { key: key.clone(), value: value.clone() };
     tags.iter().map(tag).collect()
 }
 
@@ -176,10 +176,7 @@ pub(crate) fn whole_version(policy: &Policy, number: u32, one: &Version) -> api:
 /// An attached policy. Its name is the end of its ARN.
 pub(crate) fn attached(arn: &str) -> api::AttachedPolicy {
     let name = arn.rsplit('/').next().unwrap_or_default();
-    api::AttachedPolicy {
-        policy_name: Some(name.to_owned()),
-        policy_arn: Some(arn.to_owned()),
-    }
+    api::AttachedPolicy { policy_name: Some(name.to_owned()), policy_arn: Some(arn.to_owned()) }
 }
 
 /// The inline policies of an identity.

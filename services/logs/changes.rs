@@ -1,10 +1,7 @@
 //! Changes of groups and streams: first the rows, then memory.
 
-use std::sync::PoisonError;
-
 use kit::Millis;
 use store::Batch;
-use tokio::sync::MutexGuard;
 
 use crate::{
     Error, Logs,
@@ -73,7 +70,10 @@ impl Logs {
         if self.catalog().group(place, group)?.streams.contains_key(&name) {
             return Err(Error::StreamExists);
         }
-        self.add_stream(Batch::new(), place, group, name, now).await?;
+        let mut batch = Batch::new();
+        let stream = self.put_stream(&mut batch, place, group, &name, now);
+        self.rows.commit(batch).await?;
+        self.catalog_mut().add_stream(place, group, name, stream);
         Ok(())
     }
 
@@ -89,19 +89,23 @@ impl Logs {
             return Ok(stream);
         }
         let _turn = self.turn().await;
-        let mut batch = Batch::new();
-        let settings = match self.stream(place, group, name) {
+        let group_is_missing = match self.stream(place, group, name) {
             Ok(stream) => return Ok(stream),
-            Err(Error::GroupNotFound) => Some(Settings::plain(now)),
-            Err(_) => None,
+            Err(error) => matches!(error, Error::GroupNotFound),
         };
-        if let Some(settings) = &settings {
+        let mut batch = Batch::new();
+        if group_is_missing {
             self.catalog().admits(place, group)?;
-            rows::put_group(&mut batch, place, group, settings);
-            self.rows.commit(std::mem::take(&mut batch)).await?;
-            self.catalog_mut().add_group(place.clone(), group.to_owned(), settings.clone());
+            rows::put_group(&mut batch, place, group, &Settings::plain(now));
         }
-        self.add_stream(batch, place, group, name.to_owned(), now).await
+        let stream = self.put_stream(&mut batch, place, group, name, now);
+        self.rows.commit(batch).await?;
+        let mut catalog = self.catalog_mut();
+        if group_is_missing {
+            catalog.add_group(place.clone(), group.to_owned(), Settings::plain(now));
+        }
+        catalog.add_stream(place, group, name.to_owned(), stream);
+        Ok(stream)
     }
 
     /// Removes a stream. Its events go with the next round of retention.
@@ -122,18 +126,17 @@ impl Logs {
         Ok(())
     }
 
-    async fn add_stream(
+    /// Adds a new stream to a batch.
+    fn put_stream(
         &self,
-        mut batch: Batch,
+        batch: &mut Batch,
         place: &Place,
         group: &str,
-        name: String,
+        name: &str,
         now: Millis,
-    ) -> Result<Stream, Error> {
+    ) -> Stream {
         let stream = Stream { id: self.catalog().last_stream + 1, created: now };
-        rows::put_stream(&mut batch, place, group, &name, stream);
-        self.rows.commit(batch).await?;
-        self.catalog_mut().add_stream(place, group, name, stream);
-        Ok(stream)
+        rows::put_stream(batch, place, group, name, stream);
+        stream
     }
 }

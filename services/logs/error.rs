@@ -61,7 +61,9 @@ pub enum Invalid {
     EventTooLarge { bytes: usize },
     #[error("Log events in a single PutLogEvents request must be in chronological order.")]
     NotChronological,
-    #[error("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")]
+    #[error(
+        "The batch of log events in a single PutLogEvents request cannot span more than 24 hours."
+    )]
     BatchTooLong,
     #[error("The specified nextToken is invalid.")]
     Token,
@@ -73,7 +75,9 @@ pub enum Invalid {
     NamesAndPrefix,
     #[error("Exactly one of logGroupName and logGroupIdentifier must be specified.")]
     GroupOnce,
-    #[error("startFromHead can be false only when startTime is on or after Jan 1, 2024 00:00:00 UTC.")]
+    #[error(
+        "startFromHead can be false only when startTime is on or after Jan 1, 2024 00:00:00 UTC."
+    )]
     BackwardStart,
     #[error("The specified resource ARN is not valid.")]
     ResourceArn,

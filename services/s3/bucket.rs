@@ -94,13 +94,23 @@ impl BucketRow {
                 restrict_public_buckets: Some(true),
             },
         );
-        row.set_ownership(dto::ObjectOwnership::BUCKET_OWNER_ENFORCED);
+        row.put_ownership(dto::ObjectOwnership::BUCKET_OWNER_ENFORCED);
         row
     }
 
     /// Names who owns objects that others write.
-    pub(crate) fn set_ownership(&mut self, ownership: &'static str) {
-        let object_ownership = dto::ObjectOwnership::from_static(ownership);
+    pub(crate) fn set_ownership(&mut self, ownership: &str) -> Result<(), Error> {
+        const KNOWN: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+        if !KNOWN.contains(&ownership) {
+            let name = "x-amz-object-ownership";
+            return Err(Error::argument("Invalid x-amz-object-ownership header", name, ownership));
+        }
+        self.put_ownership(ownership);
+        Ok(())
+    }
+
+    fn put_ownership(&mut self, ownership: &str) {
+        let object_ownership = dto::ObjectOwnership::from(ownership.to_owned());
         let rules = vec![dto::OwnershipControlsRule { object_ownership }];
         self.set_document(kind::OWNERSHIP, &dto::OwnershipControls { rules });
     }

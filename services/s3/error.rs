@@ -53,6 +53,8 @@ errors! {
     InternalError 500 "We encountered an internal error. Please try again." {}
     InvalidAccessKeyId 403 "The AWS Access Key Id you provided does not exist in our records." { access_key => "AWSAccessKeyId" }
     InvalidArgument 400 "{message}" { message, name => "ArgumentName", value => "ArgumentValue" }
+    InvalidBucketAclWithObjectOwnership 400 "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting" {}
+    AccessControlListNotSupported 400 "The bucket does not allow ACLs" {}
     InvalidBucketName 400 "The specified bucket is not valid." { bucket => "BucketName" }
     InvalidBucketState 409 "{message}" { message }
     InvalidDigest 400 "The Content-MD5 you specified was invalid." { digest => "Content-MD5" }

@@ -1,5 +1,5 @@
-//! The rules of one queue: order, delays, leases, expiry. Pure: no input or output, `now` is an
-//! argument. Contents may be missing from memory; the rules never look at them.
+//! The rules of one queue: order, delays, expiry, and in `lease` who may hold what. Pure: no input
+//! or output, `now` is an argument. Contents may be missing from memory; the rules never look at them.
 //!
 //! Always true: a message is in exactly one [`State`], and `set_state` is the only way from one to
 //! another, so that order, timers and counts agree with it.
@@ -12,11 +12,9 @@ use std::{
 use kit::Millis;
 
 use crate::{
-    cache::Cached,
+    entry::{Arrival, Counts, Entry, Receives, Rows, State},
     fifo::{Accepted, Attempt, DeduplicationKey, Groups, Remembered, Standing},
     limits,
-    message::Message,
-    receipt::Receipt,
     timers::Timers,
 };
 
@@ -48,110 +46,6 @@ pub(crate) struct Fifo {
     groups: Groups,
     pub(crate) accepted: Remembered<DeduplicationKey, Accepted>,
     pub(crate) attempts: Remembered<String, Attempt>,
-}
-
-/// How many messages are in which state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) visible: usize,
-    pub(crate) delayed: usize,
-    pub(crate) in_flight: usize,
-}
-
-/// One message.
-pub(crate) struct Entry {
-    state: State,
-    sent: Millis,
-    group: Option<Arc<str>>,
-    receives: Receives,
-    rows: Rows,
-    message: Option<Cached>,
-}
-
-/// What has been received of a message, over all queues it was in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Receives {
-    pub(crate) count: u32,
-    pub(crate) first: Option<Millis>,
-    /// When the present or last lease began.
-    pub(crate) leased: Millis,
-    /// Of the last receipt; `None` before the first receive, or when a crash has lost it.
-    pub(crate) nonce: Option<u64>,
-}
-
-/// Which rows a message has besides its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rows {
-    /// Its content has a row of its own.
-    pub(crate) content: bool,
-    /// Its receives have a row.
-    pub(crate) receives: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Its commit is under way.
-    Arriving { visible: Millis },
-    /// Hidden until then.
-    Delayed(Millis),
-    Visible,
-    /// Held by a consumer until then.
-    Leased(Millis),
-    /// Its move to another queue is under way.
-    Leaving,
-}
-
-/// A message that comes in.
-pub(crate) struct Arrival {
-    pub(crate) sent: Millis,
-    pub(crate) visible: Millis,
-    pub(crate) group: Option<Arc<str>>,
-    pub(crate) receives: Receives,
-    pub(crate) rows: Rows,
-    pub(crate) message: Option<Cached>,
-}
-
-/// A message as a receive hands it out.
-#[derive(Clone, Debug)]
-pub(crate) struct Lease {
-    pub(crate) sequence: u64,
-    pub(crate) nonce: u64,
-    pub(crate) count: u32,
-    pub(crate) first: Millis,
-    /// `None`: to be read from the store.
-    pub(crate) message: Option<Arc<Message>>,
-}
-
-/// What a receive asks for.
-#[derive(Clone, Copy)]
-pub(crate) struct Ask {
-    pub(crate) now: Millis,
-    /// How long the messages are hidden from others.
-    pub(crate) until: Millis,
-    pub(crate) max: usize,
-    /// Messages received so often go to the dead-letter queue instead.
-    pub(crate) dead_after: Option<u32>,
-}
-
-/// What a receive gives.
-#[derive(Default)]
-pub(crate) struct Given {
-    pub(crate) leases: Vec<Lease>,
-    /// Messages, now leaving, for the dead-letter queue.
-    pub(crate) dead: Vec<u64>,
-}
-
-/// Why a receipt does not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The message is gone, or somebody else has received it since.
-    Unknown,
-    /// The consumer itself made the message visible.
-    NotInFlight,
-    /// The lease is over, in a FIFO queue.
-    Expired,
-    /// The lease would last longer than twelve hours in all.
-    TooLong,
 }
 
 impl Queue {
@@ -251,124 +145,12 @@ impl Queue {
         }
     }
 
-    /// Leases up to `max` visible messages, the oldest first; of a FIFO queue's group only the
-    /// first ones, and none while another consumer holds one of them.
-    pub(crate) fn lease(&mut self, ask: Ask, mut nonce: impl FnMut() -> u64) -> Given {
-        let mut given = Given::default();
-        let mut group = None;
-        while given.leases.len() < ask.max && self.counts.in_flight < limits::IN_FLIGHT {
-            let Some(sequence) = self.next(group.as_ref()) else { break };
-            let Some(entry) = self.entries.get_mut(&sequence) else { break };
-            group = entry.group.clone();
-            if ask.dead_after.is_some_and(|limit| entry.receives.count >= limit) {
-                self.set_state(sequence, State::Leaving);
-                given.dead.push(sequence);
-                continue;
-            }
-            let receives = &mut entry.receives;
-            receives.count += 1;
-            let first = *receives.first.get_or_insert(ask.now);
-            let nonce = *receives.nonce.insert(nonce());
-            receives.leased = ask.now;
-            let count = receives.count;
-            let message = entry.message.as_ref().map(Cached::message);
-            given.leases.push(Lease { sequence, nonce, count, first, message });
-            self.unsaved.insert(sequence);
-            self.set_state(sequence, State::Leased(ask.until));
-        }
-        // A lease of no time at all counts as a receive but hides nothing; only now, or the same
-        // message would be handed out twice.
-        if ask.until <= ask.now {
-            given.leases.iter().for_each(|lease| self.set_state(lease.sequence, State::Visible));
-        }
-        given
-    }
-
-    fn next(&self, group: Option<&Arc<str>>) -> Option<u64> {
+    /// The next message to hand out; see [`Groups::next`].
+    pub(crate) fn next(&self, group: Option<&Arc<str>>) -> Option<u64> {
         match &self.order {
             Order::Standard(visible) => visible.first().copied(),
             Order::Fifo(fifo) => fifo.groups.next(group),
         }
-    }
-
-    /// Takes visible messages out of sight to move them elsewhere, the oldest first.
-    pub(crate) fn take(&mut self, max: usize) -> Vec<u64> {
-        let mut taken = Vec::new();
-        let mut group = None;
-        while taken.len() < max {
-            let Some(sequence) = self.next(group.as_ref()) else { break };
-            group = self.entries.get(&sequence).and_then(|entry| entry.group.clone());
-            self.set_state(sequence, State::Leaving);
-            taken.push(sequence);
-        }
-        taken
-    }
-
-    /// Gives the messages of an earlier receive once more, if its consumer still holds them all.
-    pub(crate) fn repeat(&mut self, attempt: &Attempt, until: Millis) -> Option<Vec<Lease>> {
-        let leases = attempt.iter().map(|(sequence, nonce)| {
-            let entry = self.entries.get(sequence)?;
-            let held = matches!(entry.state, State::Leased(_));
-            (held && entry.receives.nonce == Some(*nonce)).then(|| Lease {
-                sequence: *sequence,
-                nonce: *nonce,
-                count: entry.receives.count,
-                first: entry.receives.first.unwrap_or(entry.receives.leased),
-                message: entry.message.as_ref().map(Cached::message),
-            })
-        });
-        let leases = leases.collect::<Option<Vec<_>>>()?;
-        leases.iter().for_each(|lease| self.set_state(lease.sequence, State::Leased(until)));
-        Some(leases)
-    }
-
-    /// Which rows go when the holder of this receipt deletes its message; `None` if there is
-    /// nothing to delete: the message is gone, or a standard queue's receipt is not its latest.
-    pub(crate) fn deletable(&self, receipt: Receipt) -> Result<Option<Rows>, Refusal> {
-        let Some(entry) = self.entries.get(&receipt.sequence) else { return Ok(None) };
-        let latest = entry.receives.nonce.is_none_or(|nonce| nonce == receipt.nonce);
-        if matches!(self.order, Order::Fifo(_)) {
-            let held = latest && matches!(entry.state, State::Leased(_));
-            return if held { Ok(Some(entry.rows)) } else { Err(Refusal::Expired) };
-        }
-        Ok((latest && entry.state != State::Leaving).then_some(entry.rows))
-    }
-
-    /// Hides a message until a moment counted from `now`, for the holder of this receipt.
-    pub(crate) fn set_visibility(
-        &mut self,
-        receipt: Receipt,
-        until: Millis,
-        now: Millis,
-    ) -> Result<(), Refusal> {
-        let entry = self.entries.get_mut(&receipt.sequence).ok_or(Refusal::Unknown)?;
-        if entry.receives.nonce.is_some_and(|nonce| nonce != receipt.nonce) {
-            return Err(Refusal::Unknown);
-        }
-        let fifo = matches!(self.order, Order::Fifo(_));
-        match entry.state {
-            State::Leased(_) => {}
-            State::Visible if fifo => return Err(Refusal::Expired),
-            // A standard queue lets a consumer hold on though its time has run out, but not once it
-            // has given the message back.
-            State::Visible if entry.receives.nonce.is_some() => {}
-            State::Visible => return Err(Refusal::NotInFlight),
-            State::Arriving { .. } | State::Delayed(_) | State::Leaving => {
-                return Err(Refusal::Unknown);
-            }
-        }
-        let longest = entry.receives.leased.plus_seconds(*limits::VISIBILITY_SECONDS.end() as u64);
-        if until > longest {
-            return Err(Refusal::TooLong);
-        }
-        if until > now {
-            self.set_state(receipt.sequence, State::Leased(until));
-        } else {
-            entry.receives.nonce = None;
-            self.set_state(receipt.sequence, State::Visible);
-        }
-        self.unsaved.insert(receipt.sequence);
-        Ok(())
     }
 
     /// Drops every message below a number whose rows are already gone. Those that are just
@@ -438,6 +220,21 @@ impl Queue {
         self.entries.get(&sequence)
     }
 
+    /// The same, to be changed. Its state is changed by `set_state` only.
+    pub(crate) fn entry_mut(&mut self, sequence: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(&sequence)
+    }
+
+    /// Whether the queue keeps order by group.
+    pub(crate) fn is_fifo(&self) -> bool {
+        matches!(self.order, Order::Fifo(_))
+    }
+
+    /// Notes that a message's receives differ from its row.
+    pub(crate) fn note_received(&mut self, sequence: u64) {
+        self.unsaved.insert(sequence);
+    }
+
     /// Messages that are gone while their rows are not; the caller removes these.
     pub(crate) fn take_discarded(&mut self) -> Vec<(u64, Rows)> {
         std::mem::take(&mut self.discarded)
@@ -464,7 +261,8 @@ impl Queue {
         !self.unsaved.is_empty() || !self.discarded.is_empty()
     }
 
-    fn set_state(&mut self, sequence: u64, state: State) {
+    /// Brings a message into a state, with everything that follows from it.
+    pub(crate) fn set_state(&mut self, sequence: u64, state: State) {
         self.leave_state(sequence);
         let Some(entry) = self.entries.get_mut(&sequence) else { return };
         entry.state = state;
@@ -518,22 +316,5 @@ impl Queue {
             }
         }
         self.ages.clear(entry.sent, sequence);
-    }
-}
-
-impl Entry {
-    /// What has been received of it.
-    pub(crate) fn receives(&self) -> Receives {
-        self.receives
-    }
-
-    /// Which rows it has.
-    pub(crate) fn rows(&self) -> Rows {
-        self.rows
-    }
-
-    /// Its content, if it is in memory.
-    pub(crate) fn message(&self) -> Option<Arc<Message>> {
-        self.message.as_ref().map(Cached::message)
     }
 }

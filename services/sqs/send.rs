@@ -14,7 +14,8 @@ use crate::{
     limits,
     message::{self, Content, Head, Message, Written},
     open::OpenQueue,
-    queue::{Arrival, Queue, Receives},
+    entry::{Arrival, Receives},
+    queue::Queue,
     store::{Changes, rows_of},
 };
 

@@ -28,7 +28,8 @@ use crate::{
     move_task::MoveTask,
     name::Place,
     open::{OpenQueue, Record},
-    queue::{Arrival, Queue, Receives, Rows},
+    entry::{Arrival, Receives, Rows},
+    queue::Queue,
 };
 
 /// Rows removed in one commit when the store is opened.

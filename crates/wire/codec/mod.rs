@@ -5,4 +5,6 @@ pub(crate) mod json;
 pub(crate) mod query;
 pub(crate) mod rest;
 pub(crate) mod scalar;
+#[cfg(test)]
+mod tests;
 pub(crate) mod xml;

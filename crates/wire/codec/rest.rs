@@ -72,7 +72,9 @@ impl RestReader<'_> {
 
     fn body(&mut self, read: ReadMember<'_>) -> Result<(), Malformed> {
         let members = self.shape.members;
-        if !members.iter().any(|member| member.location == Location::Body) {
+        let has = |location| members.iter().any(|member| member.location == location);
+        // A body that is a payload holds no members.
+        if !has(Location::Body) || has(Location::Payload) {
             return Ok(());
         }
         let empty = Bytes::from_static(b"{}");

@@ -2,16 +2,8 @@
 
 use super::{Statement, texts};
 
-const PARTITIONS: [&str; 8] = [
-    "aws",
-    "aws-cn",
-    "aws-us-gov",
-    "aws-iso",
-    "aws-iso-b",
-    "aws-iso-e",
-    "aws-iso-f",
-    "aws-eusc",
-];
+const PARTITIONS: [&str; 8] =
+    ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];
 const IAM_PATHS: [&str; 13] = [
     "user/",
     "federated-user/",
@@ -55,7 +47,8 @@ fn fault(resource: &str) -> Option<String> {
     let Some((_, rest)) = resource.split_once(':') else {
         return Some(format!("Resource {resource} must be in ARN format or \"*\"."));
     };
-    let (partition, rest) = rest.split_once(':').map_or((rest, None), |(it, rest)| (it, Some(rest)));
+    let (partition, rest) =
+        rest.split_once(':').map_or((rest, None), |(it, rest)| (it, Some(rest)));
     if partition != "*" && !PARTITIONS.contains(&partition) {
         return Some(partition_fault(partition, rest));
     }
@@ -64,7 +57,8 @@ fn fault(resource: &str) -> Option<String> {
         return Some(text.to_owned());
     };
     let mut parts = rest.splitn(4, ':');
-    let [service, region, _account, path] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    let [service, region, _account, path] =
+        std::array::from_fn(|_| parts.next().unwrap_or_default());
     match service {
         "iam" if !region.is_empty() => {
             Some(format!("IAM resource {resource} cannot contain region information."))

@@ -75,9 +75,8 @@ fn effects_and_dates_must_survive_the_older_parser() {
 
 #[test]
 fn actions_have_a_vendor_and_one_colon() {
-    let fault = |action: &str| {
-        fault_of(&format!(r#""Effect":"Allow","Action":{action},"Resource":"*""#))
-    };
+    let fault =
+        |action: &str| fault_of(&format!(r#""Effect":"Allow","Action":{action},"Resource":"*""#));
     let vendor = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.";
     assert_eq!(fault(r#""invalid""#), vendor);
     assert_eq!(fault(r#""a a:b""#), "Vendor a a is not valid");

@@ -62,12 +62,14 @@ impl Fields {
 
     pub(super) fn matches(&self, message: &str) -> bool {
         let Some(aligned) = self.align(message) else { return false };
-        aligned.into_iter().all(|(_, field, text)| match field.and_then(|it| it.condition.as_ref()) {
-            Some(condition) => {
-                let seen = Seen { text, number: number(text) };
-                condition.holds(&|comparison| comparison.holds(&seen))
+        aligned.into_iter().all(|(_, field, text)| {
+            match field.and_then(|it| it.condition.as_ref()) {
+                Some(condition) => {
+                    let seen = Seen { text, number: number(text) };
+                    condition.holds(&|comparison| comparison.holds(&seen))
+                }
+                None => true,
             }
-            None => true,
         })
     }
 

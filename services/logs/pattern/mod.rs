@@ -16,9 +16,9 @@ mod glob;
 mod json;
 mod regex;
 mod selector;
+mod terms;
 #[cfg(test)]
 mod tests;
-mod terms;
 
 use std::collections::BTreeMap;
 

@@ -126,7 +126,11 @@ fn json_conditions_match_as_documented() {
             USERS,
             false,
         ),
-        (r#"{ ($.user.id = 2 && $.users[0].email = "nonmatch") || $.actions[2] = "GET" }"#, USERS, false),
+        (
+            r#"{ ($.user.id = 2 && $.users[0].email = "nonmatch") || $.actions[2] = "GET" }"#,
+            USERS,
+            false,
+        ),
         ("{ $.coordinates[2][0] = 7 }", USERS, true),
         ("{ $.eventType = \"UpdateTrail\" }", "not JSON", false),
         ("{ $.a NOT EXISTS }", "not JSON", false),
@@ -194,10 +198,26 @@ fn fields_match_as_documented() {
         ("[w1=ERROR || w1=WARNING, w2]", GET, false),
         ("[w1!=ERROR && w1!=WARNING, w2]", GET, true),
         ("[w1!=ERROR && w1!=WARNING, w2]", ERROR, false),
-        ("[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]", GET, true),
-        ("[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]", POST, false),
-        ("[logLevel, date, time, method, url=%/service/resource/[0-9]+/part/[0-9]+$%, response_time]", POST, true),
-        ("[logLevel, date, time, method, url=%/service/resource/[0-9]+/part/[0-9]+$%, response_time]", GET, false),
+        (
+            "[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]",
+            GET,
+            true,
+        ),
+        (
+            "[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]",
+            POST,
+            false,
+        ),
+        (
+            "[logLevel, date, time, method, url=%/service/resource/[0-9]+/part/[0-9]+$%, response_time]",
+            POST,
+            true,
+        ),
+        (
+            "[logLevel, date, time, method, url=%/service/resource/[0-9]+/part/[0-9]+$%, response_time]",
+            GET,
+            false,
+        ),
     ]);
 }
 
@@ -301,8 +321,8 @@ proptest! {
 }
 
 const PARTS: &[&str] = &[
-    "$", ".", "a", "[", "]", "*", "0", "'", "\"", " ", "=", "!=", ">", "<=", "&&", "||", "(", ")", "%",
-    "IS ", "NULL", "NOT ", "EXISTS", "...", ",", "-", "?", "\\", "é", "1e3", "{", "}",
+    "$", ".", "a", "[", "]", "*", "0", "'", "\"", " ", "=", "!=", ">", "<=", "&&", "||", "(", ")",
+    "%", "IS ", "NULL", "NOT ", "EXISTS", "...", ",", "-", "?", "\\", "é", "1e3", "{", "}",
 ];
 
 fn try_all(pattern: &str, message: &str) {

@@ -1,0 +1,257 @@
+//! `lampejo up`: the start order, what is printed, and the shutdown.
+
+use std::{
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use bus::{Bus, Directory};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use iam::Iam;
+use kit::{AccountId, Caller, Clock};
+use lambda::{InstanceLogs, InstanceSurroundings, Lambda, ServeConnection};
+use logs::Logs;
+use runtime::Pool;
+use s3::{FrontSettings, S3, Secrets};
+use sqs::Sqs;
+use store::{DataFolder, Store};
+use sts::Sts;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use wire::{Body, DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, KeyError, Keys, Raw};
+
+use crate::{
+    config::{Auth, Config, Isolation},
+    inner::Inner,
+};
+
+/// The greatest request of Lambda ("Lambda quotas": 50 MB zipped, in base64), in bytes.
+const LAMBDA_BODY_LIMIT_BYTES: usize = 70_167_211;
+
+/// Everything that runs, in the order in which it must end.
+struct Server {
+    lambda: Arc<Lambda>,
+    pool: Arc<Pool>,
+    bus: Arc<Bus>,
+    sqs: Arc<Sqs>,
+    logs: Arc<Logs>,
+    iam: Arc<Iam>,
+}
+
+/// Serves until interrupted.
+pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    log_to_stderr();
+    let folder = DataFolder::open(&config.data)
+        .with_context(|| format!("cannot use the data folder {}", config.data.display()))?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}. Choose another address with --listen", config.listen)
+    })?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let (server, front) = Server::open(&config, &folder, stopped.clone()).await?;
+    greet(&config, address);
+    show_root_key(&config, &server.iam).await?;
+    let serving = tokio::spawn(wire::serve(front, listener, stopped));
+    interrupted().await?;
+    eprintln!("lampejo: stopping; press Ctrl-C again to stop at once");
+    tokio::select! {
+        () = server.end(stop, serving) => {}
+        again = interrupted() => again?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Server {
+    async fn open(
+        config: &Config,
+        folder: &DataFolder,
+        stopped: watch::Receiver<bool>,
+    ) -> anyhow::Result<(Server, Arc<Front>)> {
+        let clock = Clock::default();
+        let store = Store::open(folder)?;
+        let directory = Arc::new(Directory::default());
+        let bus = Bus::new(store.clone(), clock.clone(), directory.clone());
+
+        let iam = Iam::open(store.clone(), &directory, clock.clone()).await?;
+        let sts = Sts::open(store.clone(), &directory, clock.clone()).await?;
+        let logs = Logs::open(store.clone(), folder, &directory, clock.clone()).await?;
+        let sqs = Sqs::open(store.clone(), &directory, clock.clone()).await?;
+        let s3 = S3::open(store.with_blobs("s3")?, bus.clone(), clock.clone()).await?;
+
+        let surroundings = InstanceSurroundings::new(directory.clone());
+        let sink = InstanceLogs::start(directory.clone());
+        let pool = Pool::open(pool_config(config, folder), clock.clone(), sink, surroundings.clone())?;
+        let lambda_store = store.with_blobs("lambda")?;
+        let lambda =
+            Lambda::open(lambda_store, bus.clone(), clock.clone(), pool.clone(), folder).await?;
+
+        let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
+        let secrets = (config.auth == Auth::Enforce)
+            .then(|| Arc::new(ObjectKeys { keys: keys.clone(), clock: clock.clone() }) as _);
+        let objects = s3.http(FrontSettings { domains: config.domains.clone(), secrets });
+        let inner = Inner {
+            clock: clock.clone(),
+            test_clock: config.test_clock,
+            pool: pool.clone(),
+            lambda: lambda.clone(),
+        };
+        let front = Front::new(FrontParts {
+            tables: vec![
+                (lambda.table(), LAMBDA_BODY_LIMIT_BYTES),
+                (sqs.table(), DEFAULT_BODY_LIMIT_BYTES),
+                (logs.table(), DEFAULT_BODY_LIMIT_BYTES),
+                (iam.table(), DEFAULT_BODY_LIMIT_BYTES),
+                (sts.table(), DEFAULT_BODY_LIMIT_BYTES),
+            ],
+            objects: Arc::new(Objects(objects)),
+            inner: Arc::new(inner),
+            auth: match config.auth {
+                Auth::Open => wire::Auth::Open,
+                Auth::Enforce => wire::Auth::Enforce,
+            },
+            keys,
+            region: config.region.clone(),
+            clock,
+        });
+        surroundings.serve_with(serve_instances(&front, stopped));
+        lambda.start().await?;
+        bus.start();
+        Ok((Server { lambda, pool, bus, sqs, logs, iam }, front))
+    }
+
+    /// Lets what is under way finish; nothing new begins.
+    async fn end(self, stop: watch::Sender<bool>, serving: tokio::task::JoinHandle<()>) {
+        stop.send_replace(true);
+        self.lambda.shutdown().await;
+        self.bus.shutdown().await;
+        self.pool.shutdown().await;
+        let _ = serving.await;
+        self.sqs.shutdown().await;
+        self.logs.shutdown().await;
+        self.iam.shutdown().await;
+    }
+}
+
+fn pool_config(config: &Config, folder: &DataFolder) -> runtime::Config {
+    let isolation = match config.isolation {
+        Isolation::Sandbox => runtime::Isolation::Sandbox,
+        Isolation::Process => runtime::Isolation::Process,
+    };
+    runtime::Config {
+        isolation,
+        max_instances: config.max_instances,
+        nearest_runtime: config.nearest_runtime,
+        ..runtime::Config::new(folder.join("runtime"))
+    }
+}
+
+/// Connections from inside instances are served like those from outside.
+fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeConnection {
+    // Weak: instances must not keep alive the front that serves them.
+    let front = Arc::downgrade(front);
+    Box::new(move |connection: TcpStream| {
+        let Some(front) = front.upgrade() else { return };
+        let peer = connection.peer_addr().unwrap_or(([127, 0, 0, 1], 0).into());
+        tokio::spawn(wire::serve_connection(front, connection, peer, stopped.clone()));
+    })
+}
+
+/// Long-term keys are IAM's, sessions STS's.
+struct AllKeys {
+    iam: Arc<Iam>,
+    sts: Arc<Sts>,
+}
+
+impl Keys for AllKeys {
+    fn find(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+        now: kit::Millis,
+    ) -> Result<wire::Key, KeyError> {
+        match self.iam.find(access_key_id, session_token, now) {
+            Err(KeyError::Unknown) => self.sts.find(access_key_id, session_token, now),
+            found => found,
+        }
+    }
+
+    fn used(&self, access_key_id: &str, service: &str, region: &str, now: kit::Millis) {
+        self.iam.used(access_key_id, service, region, now);
+    }
+}
+
+/// What S3 checks the signatures of chunks and forms with.
+struct ObjectKeys {
+    keys: Arc<dyn Keys>,
+    clock: Clock,
+}
+
+impl Secrets for ObjectKeys {
+    fn secret(&self, access_key: &str) -> Option<String> {
+        let key = self.keys.find(access_key, None, self.clock.now()).ok()?;
+        key.active.then_some(key.secret)
+    }
+}
+
+/// S3 behind the common front.
+struct Objects(s3::Front);
+
+#[async_trait]
+impl Raw for Objects {
+    async fn serve(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
+        let response = self.0.call(caller, request).await;
+        response.map(|body| http_body_util::BodyExt::boxed_unsync(body))
+    }
+}
+
+fn greet(config: &Config, address: SocketAddr) {
+    println!("lampejo {} is ready", env!("CARGO_PKG_VERSION"));
+    println!("  endpoint   http://{address}");
+    println!("  data       {}", config.data.display());
+    println!("  region     {}", config.region);
+    match config.auth {
+        Auth::Open => println!("  auth       open: any credentials pass, on loopback only"),
+        Auth::Enforce => println!("  auth       enforce: signatures are checked"),
+    }
+    match config.isolation {
+        Isolation::Sandbox => println!("  isolation  sandbox"),
+        Isolation::Process => println!(
+            "  isolation  PROCESS: functions are NOT isolated from this machine or each other"
+        ),
+    }
+}
+
+/// The first start in `enforce` mode makes a root key and shows it once.
+async fn show_root_key(config: &Config, iam: &Iam) -> anyhow::Result<()> {
+    if config.auth != Auth::Enforce {
+        return Ok(());
+    }
+    if let Some(key) = iam.ensure_root_key(AccountId::DEFAULT).await? {
+        println!("  root key of account {}, shown this once:", AccountId::DEFAULT);
+        println!("    AWS_ACCESS_KEY_ID={}", key.id);
+        println!("    AWS_SECRET_ACCESS_KEY={}", key.secret);
+    }
+    Ok(())
+}
+
+async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("LAMPEJO_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

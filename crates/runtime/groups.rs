@@ -1,0 +1,321 @@
+//! Who idles and who waits, per function: the pool's memory, behind one lock that is never held
+//! while anything waits.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use kit::{Clock, Millis};
+use tokio::sync::oneshot;
+
+use crate::{function::RuntimeError, instance::Instance, log::Log};
+
+/// What a waiting request gets.
+pub(crate) enum Given {
+    /// An instance of its own until it is released.
+    Instance(Busy),
+    /// The init failed; the request is to try again, in the same log stream.
+    Failed(Arc<Log>),
+    /// No instance can be had.
+    Refused(RuntimeError),
+}
+
+/// An instance that serves one request. Dropped without being released, it is stopped: nobody
+/// knows what it is doing.
+pub(crate) struct Busy {
+    /// Taken on release.
+    instance: Option<Arc<Instance>>,
+    generation: u64,
+    groups: Arc<Groups>,
+}
+
+impl Deref for Busy {
+    type Target = Instance;
+
+    fn deref(&self) -> &Instance {
+        self.instance.as_ref().expect("an instance is taken only when it is given back")
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            instance.kill();
+            self.groups.change(&instance.function.key, |group| group.busy -= 1);
+        }
+    }
+}
+
+/// What the pool holds, by function key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Functions that have instances, or requests that wait for one.
+    pub functions: BTreeMap<String, FunctionStatus>,
+    /// Instances that came to ready since the pool was opened.
+    pub starts: u64,
+    /// Requests that were given an instance since the pool was opened.
+    pub invokes: u64,
+}
+
+/// One function's instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionStatus {
+    /// Waiting for requests.
+    pub idle: usize,
+    /// Serving one.
+    pub busy: usize,
+    /// On the way to ready.
+    pub starting: usize,
+    /// Requests without an instance.
+    pub waiting: usize,
+}
+
+/// The pool's memory.
+pub(crate) struct Groups {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    starts: u64,
+    invokes: u64,
+    groups: HashMap<String, Group>,
+}
+
+#[derive(Default)]
+struct Group {
+    /// The one that was used last is at the end, and used first.
+    idle: Vec<Idle>,
+    waiting: VecDeque<oneshot::Sender<Given>>,
+    starting: usize,
+    busy: usize,
+    /// How often the function's instances were retired: those of an older generation run old code.
+    generation: u64,
+}
+
+struct Idle {
+    instance: Arc<Instance>,
+    since: Millis,
+}
+
+impl Groups {
+    pub(crate) fn new(clock: Clock) -> Arc<Groups> {
+        Arc::new(Groups { clock, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// Changes a group, and forgets it when nothing is left of it.
+    fn change<T>(&self, key: &str, change: impl FnOnce(&mut Group) -> T) -> T {
+        let mut state = self.state();
+        if !state.groups.contains_key(key) {
+            state.groups.insert(key.to_owned(), Group::default());
+        }
+        let group = state.groups.get_mut(key).expect("it was inserted above");
+        let result = change(group);
+        if group.is_empty() {
+            state.groups.remove(key);
+        }
+        result
+    }
+
+    /// The idle instance that was used last.
+    pub(crate) fn idle(self: &Arc<Self>, key: &str) -> Result<Option<Busy>, RuntimeError> {
+        let mut state = self.state();
+        if state.stopping {
+            return Err(RuntimeError::Stopping);
+        }
+        let Some(group) = state.groups.get_mut(key) else { return Ok(None) };
+        while let Some(Idle { instance, .. }) = group.idle.pop() {
+            // One that has just ended may still be here.
+            if instance.desk.settled_now() == Some(true) {
+                group.busy += 1;
+                let generation = group.generation;
+                state.invokes += 1;
+                return Ok(Some(self.busy(instance, generation)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn busy(self: &Arc<Self>, instance: Arc<Instance>, generation: u64) -> Busy {
+        Busy { instance: Some(instance), generation, groups: self.clone() }
+    }
+
+    /// Joins those that wait. An instance must be on the way for each of them; it is told the
+    /// generation that it will belong to.
+    pub(crate) fn wait(&self, key: &str) -> Result<(oneshot::Receiver<Given>, u64), RuntimeError> {
+        if self.is_stopping() {
+            return Err(RuntimeError::Stopping);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let generation = self.change(key, |group| {
+            group.waiting.push_back(sender);
+            group.starting += 1;
+            group.generation
+        });
+        Ok((receiver, generation))
+    }
+
+    /// Whether somebody still waits.
+    pub(crate) fn still_wanted(&self, key: &str) -> bool {
+        let mut state = self.state();
+        let Some(group) = state.groups.get_mut(key) else { return false };
+        group.waiting.retain(|waiting| !waiting.is_closed());
+        !group.waiting.is_empty()
+    }
+
+    /// A start came to ready.
+    pub(crate) fn started(self: &Arc<Self>, instance: Arc<Instance>, generation: u64) {
+        self.state().starts += 1;
+        self.change(&instance.function.key, |group| {
+            group.starting -= 1;
+            group.busy += 1;
+        });
+        self.release(self.busy(instance, generation));
+    }
+
+    /// A start came to nothing; whoever waits longest is told, if there is something to tell.
+    pub(crate) fn not_started(&self, key: &str, why: Option<Given>) {
+        let waiting = self.change(key, |group| {
+            group.starting -= 1;
+            group.waiting.retain(|waiting| !waiting.is_closed());
+            if why.is_some() { group.waiting.pop_front() } else { None }
+        });
+        if let (Some(waiting), Some(why)) = (waiting, why) {
+            // It may have given up meanwhile.
+            let _ = waiting.send(why);
+        }
+    }
+
+    /// Takes in an instance that was started for one request, outside the queue.
+    pub(crate) fn adopt(self: &Arc<Self>, instance: Arc<Instance>) -> Busy {
+        let mut state = self.state();
+        state.starts += 1;
+        state.invokes += 1;
+        drop(state);
+        let generation = self.change(&instance.function.key, |group| {
+            group.busy += 1;
+            group.generation
+        });
+        self.busy(instance, generation)
+    }
+
+    /// Gives an instance to the next request, or lets it idle.
+    pub(crate) fn release(self: &Arc<Self>, mut busy: Busy) {
+        loop {
+            let mut state = self.state();
+            let stopping = state.stopping;
+            let Some(group) = state.groups.get_mut(&busy.function.key) else { return };
+            if stopping || group.generation != busy.generation {
+                // Its drop stops it, and needs the lock.
+                drop(state);
+                return;
+            }
+            let Some(waiting) = group.waiting.pop_front() else {
+                if let Some(instance) = busy.instance.take() {
+                    group.busy -= 1;
+                    group.idle.push(Idle { instance, since: self.clock.now() });
+                }
+                return;
+            };
+            state.invokes += 1;
+            drop(state);
+            match waiting.send(Given::Instance(busy)) {
+                Err(Given::Instance(back)) => busy = back,
+                _ => return,
+            }
+        }
+    }
+
+    /// Its process has ended.
+    pub(crate) fn forget(&self, instance: &Arc<Instance>) {
+        let key = &instance.function.key;
+        self.change(key, |group| group.idle.retain(|idle| !Arc::ptr_eq(&idle.instance, instance)));
+    }
+
+    /// Takes out the instances of old code. Those that are busy or starting stop on release.
+    pub(crate) fn retire(&self, key: &str) -> Vec<Arc<Instance>> {
+        self.change(key, |group| {
+            group.generation += 1;
+            group.take_idle()
+        })
+    }
+
+    /// Takes out what has idled for longer than its function, or `default`, allows.
+    pub(crate) fn expired(&self, default: Duration) -> Vec<Arc<Instance>> {
+        let now = self.clock.now();
+        let mut expired = Vec::new();
+        let mut state = self.state();
+        state.groups.retain(|_, group| {
+            group.idle.retain(|idle| {
+                let limit = idle.instance.function.idle.unwrap_or(default);
+                let over = now.since(idle.since) >= limit.as_millis() as u64;
+                if over {
+                    expired.push(idle.instance.clone());
+                }
+                !over
+            });
+            !group.is_empty()
+        });
+        expired
+    }
+
+    /// Takes out the instance that has idled longest, of any function.
+    pub(crate) fn evict(&self) -> Option<Arc<Instance>> {
+        let key = {
+            let state = self.state();
+            let oldest = |group: &Group| group.idle.first().map(|idle| idle.since);
+            let groups = state.groups.iter().filter_map(|(key, g)| Some((oldest(g)?, key)));
+            groups.min()?.1.clone()
+        };
+        self.change(&key, |group| {
+            (!group.idle.is_empty()).then(|| group.idle.remove(0).instance)
+        })
+    }
+
+    /// From now on nobody gets an instance. Takes out all that idle.
+    pub(crate) fn stop(&self) -> Vec<Arc<Instance>> {
+        let mut state = self.state();
+        state.stopping = true;
+        // Those that wait see that nobody will answer them.
+        state.groups.values_mut().for_each(|group| group.waiting.clear());
+        state.groups.values_mut().flat_map(Group::take_idle).collect()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    pub(crate) fn status(&self) -> PoolStatus {
+        let state = self.state();
+        let functions = state.groups.iter().map(|(key, group)| {
+            let status = FunctionStatus {
+                idle: group.idle.len(),
+                busy: group.busy,
+                starting: group.starting,
+                waiting: group.waiting.len(),
+            };
+            (key.clone(), status)
+        });
+        let functions = functions.collect();
+        PoolStatus { functions, starts: state.starts, invokes: state.invokes }
+    }
+}
+
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.waiting.is_empty() && self.starting == 0 && self.busy == 0
+    }
+
+    fn take_idle(&mut self) -> Vec<Arc<Instance>> {
+        std::mem::take(&mut self.idle).into_iter().map(|idle| idle.instance).collect()
+    }
+}

@@ -1,0 +1,378 @@
+//! The instances of all functions: reused while they idle, started when all are busy, stopped
+//! when they have idled for long or their function has changed.
+//!
+//! Always true: an instance serves one request at a time; a request that waits takes whichever
+//! instance comes first, its own or one that another request has freed; every task that the pool
+//! starts has ended when `shutdown` returns. Read next: `groups` (who waits and who idles),
+//! `start` (an instance's way to ready), `invoke` (one invocation).
+
+use std::{
+    fs,
+    ops::Range,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use kit::Clock;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    bootstrap::Bootstraps,
+    faults::Fault,
+    function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
+    groups::{Busy, Given, Groups, PoolStatus},
+    instance::{Instance, Slot},
+    invoke,
+    languages::{Languages, Provider},
+    lines,
+    log::Log,
+    sandbox::{Finding, Isolation, Sandboxer},
+    start::{HostIds, NotStarted, StartKind, Starter},
+};
+
+/// Lambda's limit of an init before the first invocation.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// How often idle instances are looked at.
+const REAP_EVERY: Duration = Duration::from_secs(1);
+/// Interpreters that boot at once, a processor: more only get in each other's way.
+const STARTS_PER_CPU: usize = 4;
+
+/// The pool's settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The runtime's own folder in the data folder.
+    pub data: PathBuf,
+    /// How instances are kept apart.
+    pub isolation: Isolation,
+    /// Most instances at once, idle ones included.
+    pub max_instances: usize,
+    /// How long an instance may idle, unless its function says otherwise.
+    pub idle: Duration,
+    /// Whether a missing runtime is served by the nearest version there is.
+    pub nearest_runtime: bool,
+    /// Host user ids that functions run as when the server is root; each has its own.
+    pub host_ids: Range<u32>,
+}
+
+impl Config {
+    /// The defaults: sandboxed, 1,000 instances, 10 minutes.
+    pub fn new(data: impl Into<PathBuf>) -> Config {
+        Config {
+            data: data.into(),
+            isolation: Isolation::Sandbox,
+            max_instances: 1000,
+            idle: Duration::from_secs(600),
+            nearest_runtime: false,
+            host_ids: 1_000_000..1_065_536,
+        }
+    }
+}
+
+/// What the machine offers functions.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// The sandbox.
+    pub sandbox: Vec<Finding>,
+    /// Runtimes that can be run, and by what.
+    pub runtimes: Vec<(&'static str, Arc<Provider>)>,
+}
+
+/// Runs functions. Cheap to share.
+pub struct Pool {
+    config: Config,
+    clock: Clock,
+    logs: Arc<dyn LogSink>,
+    starter: Starter,
+    groups: Arc<Groups>,
+    /// Places taken among `max_instances`.
+    taken: Arc<AtomicUsize>,
+    starting: Semaphore,
+    /// True when the pool stops.
+    stop: watch::Sender<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Pool {
+    /// Prepares the data folder and the sandbox. Inside a tokio runtime.
+    pub fn open(
+        config: Config,
+        clock: Clock,
+        logs: Arc<dyn LogSink>,
+        surroundings: Arc<dyn Surroundings>,
+    ) -> Result<Arc<Pool>, RuntimeError> {
+        let at = |step| move |source| RuntimeError::Start { step, source };
+        fs::create_dir_all(&config.data).map_err(at("data folder"))?;
+        let bootstraps = Bootstraps::write(&config.data).map_err(at("write the bootstraps"))?;
+        let sandboxer = Sandboxer::new(config.isolation)
+            .map_err(|error| RuntimeError::Start { step: error.step, source: error.source })?;
+        let starter = Starter {
+            data: config.data.clone(),
+            sandboxer,
+            languages: Arc::new(Languages::new(config.nearest_runtime, bootstraps.python.clone())),
+            bootstraps,
+            surroundings,
+            host_ids: HostIds::new(config.host_ids.clone()),
+            clock: clock.clone(),
+        };
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let pool = Arc::new(Pool {
+            groups: Groups::new(clock.clone()),
+            taken: Arc::default(),
+            starting: Semaphore::new(cpus * STARTS_PER_CPU),
+            stop: watch::Sender::new(false),
+            tasks: Mutex::default(),
+            config,
+            clock,
+            logs,
+            starter,
+        });
+        pool.spawn(pool.clone().reap());
+        Ok(pool)
+    }
+
+    /// Whether this machine can run functions of this runtime. May start an interpreter and wait
+    /// for its answer, the first time that a runtime is asked for.
+    pub fn check(&self, runtime: &str) -> Result<(), RuntimeError> {
+        self.starter.languages.provider(runtime).map(drop)
+    }
+
+    /// Runs one invocation. A caller that drops the future stops the instance.
+    pub async fn invoke(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        invocation: Invocation,
+    ) -> Result<Outcome, RuntimeError> {
+        match self.take(function).await? {
+            Given::Instance(busy) => {
+                Ok(self.run(busy, &invocation, function.timeout).await)
+            }
+            Given::Failed(log) => self.init_again(function, &log, invocation).await,
+            Given::Refused(error) => Err(error),
+        }
+    }
+
+    /// The function's code or configuration was changed: instances of this key stop, those that
+    /// are busy after their request.
+    pub fn retire(&self, key: &str) {
+        self.groups.retire(key).iter().for_each(|instance| instance.kill());
+    }
+
+    /// Stops all instances, and waits until nothing of them is left.
+    pub async fn shutdown(&self) {
+        self.starting.close();
+        self.groups.stop().iter().for_each(|instance| instance.kill());
+        self.stop.send_replace(true);
+        loop {
+            let tasks = std::mem::take(&mut *self.tasks());
+            if tasks.is_empty() {
+                return;
+            }
+            tasks.join_all().await;
+        }
+    }
+
+    /// What the pool holds now.
+    pub fn status(&self) -> PoolStatus {
+        self.groups.status()
+    }
+
+    /// What the machine offers and lacks. Starts a sandbox and interpreters.
+    pub async fn doctor(&self) -> Doctor {
+        let sandbox = self.starter.sandboxer.doctor().await;
+        let languages = self.starter.languages.clone();
+        let runtimes = tokio::task::spawn_blocking(move || languages.all()).await;
+        Doctor { sandbox, runtimes: runtimes.unwrap_or_default() }
+    }
+
+    /// An idle instance, or whichever comes free or ready first.
+    async fn take(self: &Arc<Self>, function: &Arc<Function>) -> Result<Given, RuntimeError> {
+        if let Some(busy) = self.groups.idle(&function.key)? {
+            return Ok(Given::Instance(busy));
+        }
+        let slot = self.slot()?;
+        let (given, generation) = self.groups.wait(&function.key)?;
+        self.spawn(self.clone().bring_up(function.clone(), slot, generation));
+        given.await.map_err(|_| RuntimeError::Stopping)
+    }
+
+    /// A place for one more instance, at the cost of another function's idle one if need be.
+    fn slot(&self) -> Result<Slot, RuntimeError> {
+        if self.taken.load(Ordering::Acquire) >= self.config.max_instances {
+            let evicted = self.groups.evict();
+            let limit = self.config.max_instances;
+            evicted.ok_or(RuntimeError::Saturated { limit })?.kill();
+        }
+        Ok(Slot::take(&self.taken))
+    }
+
+    /// Starts an instance for the requests that wait, if any still do when it is its turn.
+    async fn bring_up(self: Arc<Self>, function: Arc<Function>, slot: Slot, generation: u64) {
+        let turn = self.starting.acquire().await;
+        if turn.is_err() || !self.groups.still_wanted(&function.key) {
+            self.groups.not_started(&function.key, None);
+            return;
+        }
+        let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
+        match self.start(&function, &log, slot, INIT_LIMIT, "init").await {
+            Ok((instance, init_ms)) => {
+                *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
+                    Some(init_ms);
+                drop(turn);
+                self.groups.started(instance, generation);
+            }
+            Err(NotStarted::Machine(error)) => {
+                self.groups.not_started(&function.key, Some(Given::Refused(error)));
+            }
+            Err(NotStarted::Function(..)) => {
+                self.groups.not_started(&function.key, Some(Given::Failed(log)));
+            }
+        }
+    }
+
+    /// Starts an instance and waits for its init. `phase` is `init` or `invoke`.
+    async fn start(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        log: &Arc<Log>,
+        slot: Slot,
+        limit: Duration,
+        phase: &str,
+    ) -> Result<(Arc<Instance>, f64), NotStarted> {
+        let provider = self.starter.provider(&function.runtime).await;
+        let provider = provider.map_err(NotStarted::Machine)?;
+        if phase == "init" {
+            let (now, label) = (self.clock.now(), provider.label());
+            let arn = runtime_arn(function, &label);
+            lines::init_start(function, now, &label, &arn).into_iter().for_each(|l| log.write(l));
+            provider.warning.iter().for_each(|warning| log.write(warning.clone()));
+        }
+        let began = Instant::now();
+        let ready = async {
+            let instance = self.starter.launch(function, &provider, log, slot).await?;
+            self.spawn(self.clone().keep(instance.clone()));
+            self.starter.await_init(&instance, began, limit).await?;
+            Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
+        };
+        let ready = ready.await;
+        match &ready {
+            Ok((_, init_ms)) => {
+                let kind = StartKind::Exec;
+                tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
+            }
+            Err(NotStarted::Function(fault, init_ms)) => {
+                self.report_init(function, log, fault, *init_ms, phase);
+            }
+            Err(NotStarted::Machine(_)) => {}
+        }
+        ready
+    }
+
+    fn report_init(
+        &self,
+        function: &Function,
+        log: &Log,
+        fault: &Fault,
+        init_ms: f64,
+        phase: &str,
+    ) {
+        let now = self.clock.now();
+        if phase == "init" && !matches!(fault, Fault::Timeout(_)) {
+            fault.log_text("", &now.iso8601()).into_iter().for_each(|line| log.write(line));
+        }
+        let report = lines::init_report(function, now, init_ms, phase, fault);
+        report.into_iter().for_each(|line| log.write(line));
+        log.flush();
+    }
+
+    /// Lambda's answer to a failed init: once more, within the invocation and its timeout.
+    async fn init_again(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        log: &Arc<Log>,
+        invocation: Invocation,
+    ) -> Result<Outcome, RuntimeError> {
+        let (began, limit) = (self.clock.now(), function.timeout);
+        let slot = self.slot()?;
+        match self.start(function, log, slot, limit, "invoke").await {
+            Ok((instance, _)) => {
+                let spent = Duration::from_millis(self.clock.now().since(began));
+                let busy = self.groups.adopt(instance);
+                Ok(self.run(busy, &invocation, limit.saturating_sub(spent)).await)
+            }
+            Err(NotStarted::Machine(error)) => Err(error),
+            Err(NotStarted::Function(fault, millis)) => {
+                Ok(invoke::not_run(function, log, &self.clock, &invocation, &fault, millis))
+            }
+        }
+    }
+
+    async fn run(self: &Arc<Self>, busy: Busy, invocation: &Invocation, left: Duration) -> Outcome {
+        let (outcome, reusable) = invoke::run(&busy, &self.clock, invocation, left).await;
+        if !reusable {
+            return outcome;
+        }
+        match busy.desk.settled_now() {
+            Some(true) => self.groups.release(busy),
+            Some(false) => {}
+            // It has answered but not asked for the next event yet.
+            None => self.spawn(self.clone().settle(busy)),
+        }
+        outcome
+    }
+
+    /// Releases an instance when it asks for its next event, or stops it if it never does.
+    async fn settle(self: Arc<Self>, busy: Busy) {
+        let settled = self.clock.within(busy.function.timeout, busy.desk.settled()).await;
+        if settled == Some(true) {
+            self.groups.release(busy);
+        }
+    }
+
+    async fn keep(self: Arc<Self>, instance: Arc<Instance>) {
+        let keeping = instance.keep(&*self.starter.surroundings, &self.clock);
+        tokio::pin!(keeping);
+        tokio::select! {
+            () = &mut keeping => {}
+            () = self.stopping() => {
+                instance.kill();
+                keeping.await;
+            }
+        }
+        self.groups.forget(&instance);
+    }
+
+    /// Stops what has idled for too long, until the pool stops.
+    async fn reap(self: Arc<Self>) {
+        while self.clock.within(REAP_EVERY, self.stopping()).await.is_none() {
+            self.groups.expired(self.config.idle).iter().for_each(|instance| instance.kill());
+            while self.tasks().try_join_next().is_some() {}
+        }
+    }
+
+    async fn stopping(&self) {
+        // An error would mean that the sender, which is ours, is gone.
+        let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks().spawn(task);
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+/// Names the runtime's version as AWS does: by a digest.
+fn runtime_arn(function: &Function, label: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = hex::encode(Sha256::digest(label));
+    format!("arn:aws:lambda:{}::runtime:{digest}", function.region)
+}

@@ -1,0 +1,94 @@
+//! Where functions' lines come in: `bus::Logs`.
+
+use async_trait::async_trait;
+use bus::LogEvent;
+use bytes::Bytes;
+use kit::{AccountId, Region};
+use store::{Durability, Record};
+
+use crate::{Error, Logs, catalog::Place, limits};
+
+/// Bytes that one append to the log takes.
+const APPEND_BYTES: usize = 4 << 20;
+
+/// Bytes of a message; longer ones are cut into several events.
+const MESSAGE_BYTES: usize = limits::EVENT_BYTES - limits::EVENT_OVERHEAD_BYTES;
+
+#[async_trait]
+impl bus::Logs for Logs {
+    async fn append(
+        &self,
+        account: AccountId,
+        region: &Region,
+        group: &str,
+        stream: &str,
+        events: Vec<LogEvent>,
+    ) {
+        let place = Place { account, region: region.clone() };
+        let count = events.len();
+        if let Err(error) = self.append_lines(&place, group, stream, events).await {
+            tracing::error!(group, stream, count, %error, "log lines are lost");
+        }
+    }
+}
+
+impl Logs {
+    async fn append_lines(
+        &self,
+        place: &Place,
+        group: &str,
+        stream: &str,
+        events: Vec<LogEvent>,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let stream = self.ensure_stream(place, group, stream, now).await?;
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        for record in events.into_iter().flat_map(records_of) {
+            if bytes + record.bytes.len() > APPEND_BYTES {
+                let full = std::mem::take(&mut records);
+                self.events.append(stream.id, now, full, Durability::Lazy).await?;
+                bytes = 0;
+            }
+            bytes += record.bytes.len();
+            records.push(record);
+        }
+        if !records.is_empty() {
+            self.events.append(stream.id, now, records, Durability::Lazy).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A line as records; a line that is too long makes several.
+fn records_of(event: LogEvent) -> Vec<Record> {
+    let at = event.at;
+    let mut rest = Bytes::from(event.message);
+    let mut records = Vec::new();
+    while rest.len() > MESSAGE_BYTES {
+        // A byte that is not `10……` begins a character.
+        let is_start = |index: &usize| rest[*index] & 0xc0 != 0x80;
+        let end = (1..=MESSAGE_BYTES).rev().find(is_start).unwrap_or(MESSAGE_BYTES);
+        records.push(Record { at, bytes: rest.split_to(end) });
+    }
+    records.push(Record { at, bytes: rest });
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::Millis;
+
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let message = format!("x{}", "é".repeat(MESSAGE_BYTES));
+        let records = records_of(LogEvent { at: Millis(1), message: message.clone() });
+        assert_eq!(records.len(), 3);
+        let pieces: Vec<&str> =
+            records.iter().map(|record| std::str::from_utf8(&record.bytes).unwrap()).collect();
+        assert!(pieces.iter().all(|piece| piece.len() <= MESSAGE_BYTES));
+        assert_eq!(pieces.concat(), message);
+    }
+}

@@ -1,0 +1,194 @@
+//! The operations that s3s decodes, and what runs for each. Those that are missing here answer
+//! `NotImplemented`.
+
+use std::{ops::Deref, sync::Arc};
+
+use kit::Caller;
+use s3s::{
+    S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto,
+    service::{S3Service, S3ServiceBuilder},
+    validation::NameValidation,
+};
+
+use super::{answer::Failure, payload::Trailer, post::Posted};
+use crate::{
+    Error, S3,
+    ops::{
+        acl, bucket, configuration, copy, delete, get, identified, list, lock, multipart,
+        notification, put, settings, tagging,
+    },
+};
+
+/// A request beside its input.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) caller: Caller,
+    /// The checksum behind the body.
+    pub(crate) trailer: Option<Trailer>,
+    /// An upload form.
+    pub(crate) is_form: bool,
+}
+
+impl Deref for Call {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl From<Caller> for Call {
+    fn from(caller: Caller) -> Call {
+        Call { caller, trailer: None, is_form: false }
+    }
+}
+
+/// s3s with our operations behind it.
+pub(super) fn service(s3: Arc<S3>) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(Operations(s3));
+    builder.set_validation(AnyName);
+    builder.build()
+}
+
+/// Buckets that cannot be are told apart where buckets are found.
+struct AnyName;
+
+impl NameValidation for AnyName {
+    fn validate_bucket_name(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+struct Operations(Arc<S3>);
+
+async fn answer<I, O, F>(
+    s3: &Arc<S3>,
+    mut request: S3Request<I>,
+    run: impl FnOnce(Arc<S3>, Call, I) -> F,
+) -> S3Result<S3Response<O>>
+where
+    F: Future<Output = Result<O, Error>>,
+{
+    let caller = request.extensions.remove::<Caller>();
+    let caller = caller.ok_or_else(|| S3Error::new(S3ErrorCode::InternalError))?;
+    let trailer = request.extensions.remove::<Trailer>();
+    let is_form = request.extensions.remove::<Posted>().is_some();
+    let answered = run(s3.clone(), Call { caller, trailer, is_form }, request.input).await;
+    answered.map(S3Response::new).map_err(|error| {
+        if let Some(failure) = request.extensions.get::<Failure>() {
+            failure.note(&error);
+        }
+        S3Error::new(S3ErrorCode::InternalError)
+    })
+}
+
+macro_rules! operations {
+    ($($name:ident $input:ident $output:ident $run:path;)*) => {
+        #[async_trait::async_trait]
+        impl s3s::S3 for Operations {
+            $(async fn $name(
+                &self,
+                request: S3Request<dto::$input>,
+            ) -> S3Result<S3Response<dto::$output>> {
+                answer(&self.0, request, $run).await
+            })*
+        }
+    };
+}
+
+#[rustfmt::skip]
+mod table {
+    use super::*;
+
+    operations! {
+        abort_multipart_upload AbortMultipartUploadInput AbortMultipartUploadOutput multipart::abort;
+        complete_multipart_upload CompleteMultipartUploadInput CompleteMultipartUploadOutput multipart::complete;
+        copy_object CopyObjectInput CopyObjectOutput copy::run;
+        create_bucket CreateBucketInput CreateBucketOutput bucket::create;
+        create_multipart_upload CreateMultipartUploadInput CreateMultipartUploadOutput multipart::create;
+        delete_bucket DeleteBucketInput DeleteBucketOutput bucket::delete;
+        delete_bucket_analytics_configuration DeleteBucketAnalyticsConfigurationInput DeleteBucketAnalyticsConfigurationOutput identified::delete_analytics;
+        delete_bucket_cors DeleteBucketCorsInput DeleteBucketCorsOutput configuration::delete_cors;
+        delete_bucket_encryption DeleteBucketEncryptionInput DeleteBucketEncryptionOutput configuration::delete_encryption;
+        delete_bucket_intelligent_tiering_configuration DeleteBucketIntelligentTieringConfigurationInput DeleteBucketIntelligentTieringConfigurationOutput identified::delete_intelligent_tiering;
+        delete_bucket_inventory_configuration DeleteBucketInventoryConfigurationInput DeleteBucketInventoryConfigurationOutput identified::delete_inventory;
+        delete_bucket_lifecycle DeleteBucketLifecycleInput DeleteBucketLifecycleOutput configuration::delete_lifecycle;
+        delete_bucket_metrics_configuration DeleteBucketMetricsConfigurationInput DeleteBucketMetricsConfigurationOutput identified::delete_metrics;
+        delete_bucket_ownership_controls DeleteBucketOwnershipControlsInput DeleteBucketOwnershipControlsOutput configuration::delete_ownership;
+        delete_bucket_policy DeleteBucketPolicyInput DeleteBucketPolicyOutput configuration::delete_policy;
+        delete_bucket_replication DeleteBucketReplicationInput DeleteBucketReplicationOutput configuration::delete_replication;
+        delete_bucket_tagging DeleteBucketTaggingInput DeleteBucketTaggingOutput tagging::delete_bucket;
+        delete_bucket_website DeleteBucketWebsiteInput DeleteBucketWebsiteOutput configuration::delete_website;
+        delete_object DeleteObjectInput DeleteObjectOutput delete::one;
+        delete_object_tagging DeleteObjectTaggingInput DeleteObjectTaggingOutput tagging::delete_object;
+        delete_objects DeleteObjectsInput DeleteObjectsOutput delete::many;
+        delete_public_access_block DeletePublicAccessBlockInput DeletePublicAccessBlockOutput configuration::delete_public_access_block;
+        get_bucket_accelerate_configuration GetBucketAccelerateConfigurationInput GetBucketAccelerateConfigurationOutput settings::get_accelerate;
+        get_bucket_acl GetBucketAclInput GetBucketAclOutput acl::get_bucket;
+        get_bucket_analytics_configuration GetBucketAnalyticsConfigurationInput GetBucketAnalyticsConfigurationOutput identified::get_analytics;
+        get_bucket_cors GetBucketCorsInput GetBucketCorsOutput configuration::get_cors;
+        get_bucket_encryption GetBucketEncryptionInput GetBucketEncryptionOutput configuration::get_encryption;
+        get_bucket_intelligent_tiering_configuration GetBucketIntelligentTieringConfigurationInput GetBucketIntelligentTieringConfigurationOutput identified::get_intelligent_tiering;
+        get_bucket_inventory_configuration GetBucketInventoryConfigurationInput GetBucketInventoryConfigurationOutput identified::get_inventory;
+        get_bucket_lifecycle_configuration GetBucketLifecycleConfigurationInput GetBucketLifecycleConfigurationOutput configuration::get_lifecycle;
+        get_bucket_location GetBucketLocationInput GetBucketLocationOutput bucket::location;
+        get_bucket_logging GetBucketLoggingInput GetBucketLoggingOutput settings::get_logging;
+        get_bucket_metrics_configuration GetBucketMetricsConfigurationInput GetBucketMetricsConfigurationOutput identified::get_metrics;
+        get_bucket_notification_configuration GetBucketNotificationConfigurationInput GetBucketNotificationConfigurationOutput notification::get;
+        get_bucket_ownership_controls GetBucketOwnershipControlsInput GetBucketOwnershipControlsOutput configuration::get_ownership;
+        get_bucket_policy GetBucketPolicyInput GetBucketPolicyOutput configuration::get_policy;
+        get_bucket_policy_status GetBucketPolicyStatusInput GetBucketPolicyStatusOutput configuration::get_policy_status;
+        get_bucket_replication GetBucketReplicationInput GetBucketReplicationOutput configuration::get_replication;
+        get_bucket_request_payment GetBucketRequestPaymentInput GetBucketRequestPaymentOutput settings::get_request_payment;
+        get_bucket_tagging GetBucketTaggingInput GetBucketTaggingOutput tagging::get_bucket;
+        get_bucket_versioning GetBucketVersioningInput GetBucketVersioningOutput settings::get_versioning;
+        get_bucket_website GetBucketWebsiteInput GetBucketWebsiteOutput configuration::get_website;
+        get_object GetObjectInput GetObjectOutput get::object;
+        get_object_acl GetObjectAclInput GetObjectAclOutput acl::get_object;
+        get_object_attributes GetObjectAttributesInput GetObjectAttributesOutput get::attributes;
+        get_object_legal_hold GetObjectLegalHoldInput GetObjectLegalHoldOutput lock::get_legal_hold;
+        get_object_lock_configuration GetObjectLockConfigurationInput GetObjectLockConfigurationOutput lock::get_configuration;
+        get_object_retention GetObjectRetentionInput GetObjectRetentionOutput lock::get_retention;
+        get_object_tagging GetObjectTaggingInput GetObjectTaggingOutput tagging::get_object;
+        get_public_access_block GetPublicAccessBlockInput GetPublicAccessBlockOutput configuration::get_public_access_block;
+        head_bucket HeadBucketInput HeadBucketOutput bucket::head;
+        head_object HeadObjectInput HeadObjectOutput get::head;
+        list_bucket_analytics_configurations ListBucketAnalyticsConfigurationsInput ListBucketAnalyticsConfigurationsOutput identified::list_analytics;
+        list_bucket_intelligent_tiering_configurations ListBucketIntelligentTieringConfigurationsInput ListBucketIntelligentTieringConfigurationsOutput identified::list_intelligent_tiering;
+        list_bucket_inventory_configurations ListBucketInventoryConfigurationsInput ListBucketInventoryConfigurationsOutput identified::list_inventory;
+        list_bucket_metrics_configurations ListBucketMetricsConfigurationsInput ListBucketMetricsConfigurationsOutput identified::list_metrics;
+        list_buckets ListBucketsInput ListBucketsOutput bucket::list;
+        list_multipart_uploads ListMultipartUploadsInput ListMultipartUploadsOutput multipart::list_uploads;
+        list_object_versions ListObjectVersionsInput ListObjectVersionsOutput list::versions;
+        list_objects ListObjectsInput ListObjectsOutput list::objects;
+        list_objects_v2 ListObjectsV2Input ListObjectsV2Output list::objects_v2;
+        list_parts ListPartsInput ListPartsOutput multipart::list_parts;
+        put_bucket_accelerate_configuration PutBucketAccelerateConfigurationInput PutBucketAccelerateConfigurationOutput settings::put_accelerate;
+        put_bucket_acl PutBucketAclInput PutBucketAclOutput acl::put_bucket;
+        put_bucket_analytics_configuration PutBucketAnalyticsConfigurationInput PutBucketAnalyticsConfigurationOutput identified::put_analytics;
+        put_bucket_cors PutBucketCorsInput PutBucketCorsOutput configuration::put_cors;
+        put_bucket_encryption PutBucketEncryptionInput PutBucketEncryptionOutput configuration::put_encryption;
+        put_bucket_intelligent_tiering_configuration PutBucketIntelligentTieringConfigurationInput PutBucketIntelligentTieringConfigurationOutput identified::put_intelligent_tiering;
+        put_bucket_inventory_configuration PutBucketInventoryConfigurationInput PutBucketInventoryConfigurationOutput identified::put_inventory;
+        put_bucket_lifecycle_configuration PutBucketLifecycleConfigurationInput PutBucketLifecycleConfigurationOutput configuration::put_lifecycle;
+        put_bucket_logging PutBucketLoggingInput PutBucketLoggingOutput settings::put_logging;
+        put_bucket_metrics_configuration PutBucketMetricsConfigurationInput PutBucketMetricsConfigurationOutput identified::put_metrics;
+        put_bucket_notification_configuration PutBucketNotificationConfigurationInput PutBucketNotificationConfigurationOutput notification::put;
+        put_bucket_ownership_controls PutBucketOwnershipControlsInput PutBucketOwnershipControlsOutput configuration::put_ownership;
+        put_bucket_policy PutBucketPolicyInput PutBucketPolicyOutput configuration::put_policy;
+        put_bucket_replication PutBucketReplicationInput PutBucketReplicationOutput configuration::put_replication;
+        put_bucket_request_payment PutBucketRequestPaymentInput PutBucketRequestPaymentOutput settings::put_request_payment;
+        put_bucket_tagging PutBucketTaggingInput PutBucketTaggingOutput tagging::put_bucket;
+        put_bucket_versioning PutBucketVersioningInput PutBucketVersioningOutput settings::put_versioning;
+        put_bucket_website PutBucketWebsiteInput PutBucketWebsiteOutput configuration::put_website;
+        put_object PutObjectInput PutObjectOutput put::run;
+        put_object_acl PutObjectAclInput PutObjectAclOutput acl::put_object;
+        put_object_legal_hold PutObjectLegalHoldInput PutObjectLegalHoldOutput lock::put_legal_hold;
+        put_object_lock_configuration PutObjectLockConfigurationInput PutObjectLockConfigurationOutput lock::put_configuration;
+        put_object_retention PutObjectRetentionInput PutObjectRetentionOutput lock::put_retention;
+        put_object_tagging PutObjectTaggingInput PutObjectTaggingOutput tagging::put_object;
+        put_public_access_block PutPublicAccessBlockInput PutPublicAccessBlockOutput configuration::put_public_access_block;
+        upload_part UploadPartInput UploadPartOutput multipart::part::upload;
+        upload_part_copy UploadPartCopyInput UploadPartCopyOutput multipart::part::copy;
+    }
+}
