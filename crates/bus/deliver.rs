@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     DeliveryError, Directory,
-    outbox::{self, Dead, Item},
+    outbox::{self, Arrival, Dead, Item},
 };
 
 /// Deliveries under way at once to one target: a slow function must not hold up the others.
@@ -34,6 +34,8 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Waits between attempts double from the first to the last.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LAST_BACKOFF: Duration = Duration::from_secs(60);
+/// When to look whether a commit in doubt has happened.
+const DOUBT: Duration = Duration::from_secs(2);
 
 /// The worker's state; owned by its one task.
 pub(crate) struct Worker {
@@ -68,6 +70,8 @@ struct Target {
 enum Step {
     Delivered(Box<Item>, Result<(), DeliveryError>),
     Committed(Result<(), store::CommitError>),
+    /// Of items whose commit was in doubt, those that have rows.
+    Found(Vec<Item>),
 }
 
 impl Worker {
@@ -91,7 +95,7 @@ impl Worker {
     /// Runs until told to stop; then finishes what is under way. Rows of the rest stay.
     pub(crate) async fn run(
         mut self,
-        mut arrivals: mpsc::UnboundedReceiver<Vec<Item>>,
+        mut arrivals: mpsc::UnboundedReceiver<Arrival>,
         mut stop: watch::Receiver<bool>,
     ) {
         // What an earlier run left is taken up as if memory had overflowed before the first row.
@@ -101,15 +105,30 @@ impl Worker {
             self.start_commit();
             let retry_at = self.retries.keys().next().map(|(at, _)| *at);
             tokio::select! {
-                Some(items) = arrivals.recv() => items.into_iter().for_each(|item| self.admit(item)),
+                Some(arrival) = arrivals.recv() => self.arrive(arrival),
                 Some(done) = self.active.join_next() => self.finish(done),
                 () = wait_until(&self.clock, retry_at) => self.wake_retries(),
                 _ = stop.changed() => {}
             }
         }
+        self.start_commit();
         while let Some(done) = self.active.join_next().await {
             self.finish(done);
             self.start_commit();
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Committed(items) => items.into_iter().for_each(|item| self.admit(item)),
+            Arrival::Doubtful(items) => {
+                let (store, clock) = (self.store.clone(), self.clock.clone());
+                self.active.spawn(async move {
+                    // A commit under way has ended by then.
+                    clock.sleep(DOUBT).await;
+                    Step::Found(outbox::committed(&store, items).await)
+                });
+            }
         }
     }
 
@@ -226,6 +245,7 @@ impl Worker {
                     tracing::error!(%error, "removing delivered rows failed");
                 }
             }
+            Ok(Step::Found(items)) => items.into_iter().for_each(|item| self.admit(item)),
             Err(panic) => tracing::error!(%panic, "a step of the bus panicked"),
         }
     }

@@ -11,6 +11,8 @@ mod deliver;
 mod delivery;
 mod outbox;
 mod ports;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,7 +40,7 @@ pub struct Bus {
 
 /// The worker before it starts and while it runs.
 enum Idle {
-    Waiting(Box<(deliver::Worker, mpsc::UnboundedReceiver<Vec<outbox::Item>>)>),
+    Waiting(Box<(deliver::Worker, mpsc::UnboundedReceiver<outbox::Arrival>)>),
     Running(JoinHandle<()>),
     Stopped,
 }

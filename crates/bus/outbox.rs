@@ -29,20 +29,28 @@ pub(crate) struct Dead {
 /// Numbers new rows and hands them to the worker once they are committed.
 pub(crate) struct Outbox {
     next: AtomicU64,
-    worker: mpsc::UnboundedSender<Vec<Item>>,
+    worker: mpsc::UnboundedSender<Arrival>,
 }
 
-/// Rows that are part of a batch which has not been committed yet. Dropping it does nothing: the
-/// rows were never written.
+/// What the worker is handed.
+pub(crate) enum Arrival {
+    /// Their rows are committed.
+    Committed(Vec<Item>),
+    /// Their rows may be: whoever knew is gone.
+    Doubtful(Vec<Item>),
+}
+
+/// Rows that are part of a batch which has not been committed yet. Dropping it is right when the
+/// commit failed; when a caller was cancelled in the middle, the worker looks for the rows itself.
 #[must_use = "release it when the batch is committed"]
 pub struct Ticket {
     items: Vec<Item>,
-    worker: mpsc::UnboundedSender<Vec<Item>>,
+    worker: mpsc::UnboundedSender<Arrival>,
 }
 
 impl Outbox {
     /// Numbers start behind all that an earlier run gave, since time has passed.
-    pub(crate) fn new(now: Millis, worker: mpsc::UnboundedSender<Vec<Item>>) -> Outbox {
+    pub(crate) fn new(now: Millis, worker: mpsc::UnboundedSender<Arrival>) -> Outbox {
         const NUMBERS_PER_MILLI: u64 = 100_000;
         Outbox { next: AtomicU64::new(now.0 * NUMBERS_PER_MILLI), worker }
     }
@@ -62,11 +70,22 @@ impl Outbox {
 
 impl Ticket {
     /// Hands the deliveries over: their rows are committed.
-    pub fn release(self) {
-        if !self.items.is_empty() {
+    pub fn release(mut self) {
+        self.hand_over(Arrival::Committed);
+    }
+
+    fn hand_over(&mut self, arrival: fn(Vec<Item>) -> Arrival) {
+        let items = std::mem::take(&mut self.items);
+        if !items.is_empty() {
             // The worker is gone only when the server stops; the rows wait for the next start.
-            let _ = self.worker.send(self.items);
+            let _ = self.worker.send(arrival(items));
         }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.hand_over(Arrival::Doubtful);
     }
 }
 
@@ -96,4 +115,17 @@ pub(crate) async fn load(
             Some(Item { number: u64::from_be_bytes(*number), delivery, failures: 0 })
         })
         .collect())
+}
+
+/// Those of `items` whose rows are in the store.
+pub(crate) async fn committed(store: &Store, items: Vec<Item>) -> Vec<Item> {
+    let mut found = Vec::new();
+    for item in items {
+        match store.get(&row(item.number)).await {
+            Ok(None) => {}
+            Ok(Some(_)) => found.push(item),
+            Err(error) => tracing::error!(%error, "a delivery in doubt waits for the next start"),
+        }
+    }
+    found
 }

@@ -93,7 +93,8 @@ fn respond(desk: &Desk, id: &str, body: &Body) -> Vec<u8> {
         Err(refusal) => refused(&refusal),
         Ok(()) if good => accepted(),
         Ok(()) => {
-            let text = format!("Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");
+            let text =
+                format!("Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");
             error("413 Request Entity Too Large", "RequestEntityTooLarge", &text)
         }
     }
@@ -233,7 +234,8 @@ mod tests {
         let head = event_head(&invocation, 123);
         let answer = desk.hand(&invocation.request_id, &head, &invocation.payload).await;
         let event = runtime.receive().await;
-        for part in ["Deadline-Ms: 123\r\n", "Client-Context: {\"a\":  1}\r\n", "\r\n\r\n{\"a\":1}"] {
+        for part in ["Deadline-Ms: 123\r\n", "Client-Context: {\"a\":  1}\r\n", "\r\n\r\n{\"a\":1}"]
+        {
             assert!(event.contains(part), "{part} in {event}");
         }
         let path = format!("invocation/{}/response", invocation.request_id);

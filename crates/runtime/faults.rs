@@ -55,7 +55,12 @@ impl Fault {
             Fault::Init(reported) => {
                 // Users' own types are not shown: Lambda lets only its own families through.
                 let known = |t: &&String| t.starts_with("Runtime.") || t.starts_with("Function.");
-                reported.error_type.as_ref().filter(known).cloned().unwrap_or("Runtime.Unknown".into())
+                reported
+                    .error_type
+                    .as_ref()
+                    .filter(known)
+                    .cloned()
+                    .unwrap_or("Runtime.Unknown".into())
             }
         }
     }

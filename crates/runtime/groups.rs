@@ -49,6 +49,15 @@ impl Drop for Busy {
     }
 }
 
+/// What a start finds when it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances {
+    /// The generation that the instance will belong to.
+    pub(crate) generation: u64,
+    /// Whether an instance will most likely be free before one can start.
+    pub(crate) soon_free: bool,
+}
+
 /// What the pool holds, by function key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
@@ -94,6 +103,8 @@ struct Group {
     waiting: VecDeque<oneshot::Sender<Given>>,
     starting: usize,
     busy: usize,
+    /// Of the busy ones, those that have answered and will be free when they ask for an event.
+    settling: usize,
     /// How often the function's instances were retired: those of an older generation run old code.
     generation: u64,
 }
@@ -149,27 +160,39 @@ impl Groups {
         Busy { instance: Some(instance), generation, groups: self.clone() }
     }
 
-    /// Joins those that wait. An instance must be on the way for each of them; it is told the
-    /// generation that it will belong to.
-    pub(crate) fn wait(&self, key: &str) -> Result<(oneshot::Receiver<Given>, u64), RuntimeError> {
+    /// Joins those that wait. As many starts are always under way as requests wait: if there is
+    /// one too few now, the caller is to begin it.
+    pub(crate) fn wait(
+        &self,
+        key: &str,
+    ) -> Result<(oneshot::Receiver<Given>, Option<Circumstances>), RuntimeError> {
         if self.is_stopping() {
             return Err(RuntimeError::Stopping);
         }
         let (sender, receiver) = oneshot::channel();
-        let generation = self.change(key, |group| {
+        let needed = self.change(key, |group| {
+            group.waiting.retain(|waiting| !waiting.is_closed());
             group.waiting.push_back(sender);
+            if group.starting >= group.waiting.len() {
+                return None;
+            }
             group.starting += 1;
-            group.generation
+            let soon_free = group.settling >= group.waiting.len();
+            Some(Circumstances { generation: group.generation, soon_free })
         });
-        Ok((receiver, generation))
+        Ok((receiver, needed))
     }
 
-    /// Whether somebody still waits.
+    /// Whether somebody still waits for the start whose turn it is; else the start is over.
     pub(crate) fn still_wanted(&self, key: &str) -> bool {
-        let mut state = self.state();
-        let Some(group) = state.groups.get_mut(key) else { return false };
-        group.waiting.retain(|waiting| !waiting.is_closed());
-        !group.waiting.is_empty()
+        self.change(key, |group| {
+            group.waiting.retain(|waiting| !waiting.is_closed());
+            let wanted = !group.waiting.is_empty();
+            if !wanted {
+                group.starting -= 1;
+            }
+            wanted
+        })
     }
 
     /// A start came to ready.
@@ -182,14 +205,14 @@ impl Groups {
         self.release(self.busy(instance, generation));
     }
 
-    /// A start came to nothing; whoever waits longest is told, if there is something to tell.
-    pub(crate) fn not_started(&self, key: &str, why: Option<Given>) {
+    /// A start came to nothing; whoever waits longest is told.
+    pub(crate) fn not_started(&self, key: &str, why: Given) {
         let waiting = self.change(key, |group| {
             group.starting -= 1;
             group.waiting.retain(|waiting| !waiting.is_closed());
-            if why.is_some() { group.waiting.pop_front() } else { None }
+            group.waiting.pop_front()
         });
-        if let (Some(waiting), Some(why)) = (waiting, why) {
+        if let Some(waiting) = waiting {
             // It may have given up meanwhile.
             let _ = waiting.send(why);
         }
@@ -235,6 +258,16 @@ impl Groups {
         }
     }
 
+    /// An instance has answered, but not asked for its next event.
+    pub(crate) fn settling(&self, busy: &Busy) {
+        self.change(&busy.function.key, |group| group.settling += 1);
+    }
+
+    /// It has asked for it, or is given up.
+    pub(crate) fn settled(&self, busy: &Busy) {
+        self.change(&busy.function.key, |group| group.settling -= 1);
+    }
+
     /// Its process has ended.
     pub(crate) fn forget(&self, instance: &Arc<Instance>) {
         let key = &instance.function.key;
@@ -276,9 +309,7 @@ impl Groups {
             let groups = state.groups.iter().filter_map(|(key, g)| Some((oldest(g)?, key)));
             groups.min()?.1.clone()
         };
-        self.change(&key, |group| {
-            (!group.idle.is_empty()).then(|| group.idle.remove(0).instance)
-        })
+        self.change(&key, |group| (!group.idle.is_empty()).then(|| group.idle.remove(0).instance))
     }
 
     /// From now on nobody gets an instance. Takes out all that idle.

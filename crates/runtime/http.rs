@@ -68,7 +68,9 @@ impl<'a> Reader<'a> {
     /// The next request; `None` when the client has closed the connection between two.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Request>> {
         let head = loop {
-            if let Some(end) = find(&self.received, b"\r\n\r\n") {
+            if let Some(end) =
+                find(&self.received, b"\r\n\r\n").filter(|end| *end <= MAX_HEAD_BYTES)
+            {
                 break self.received.split_to(end + 4).freeze();
             }
             if self.received.len() > MAX_HEAD_BYTES {
@@ -245,7 +247,8 @@ fn header(parsed: &mut Head, line: &[u8]) -> io::Result<()> {
 
 /// Writes the parts, as one packet where the kernel takes them at once.
 pub(crate) async fn write_all(stream: &TcpStream, parts: &[&[u8]]) -> io::Result<()> {
-    let mut slices: Vec<io::IoSlice<'_>> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
+    let mut slices: Vec<io::IoSlice<'_>> =
+        parts.iter().map(|part| io::IoSlice::new(part)).collect();
     let mut left = slices.as_mut_slice();
     io::IoSlice::advance_slices(&mut left, 0);
     while !left.is_empty() {
@@ -349,7 +352,11 @@ mod tests {
             &long,
         ];
         for bytes in nonsense {
-            assert!(requests(bytes).await.1.is_err(), "{}", String::from_utf8_lossy(&bytes[..20.min(bytes.len())]));
+            assert!(
+                requests(bytes).await.1.is_err(),
+                "{}",
+                String::from_utf8_lossy(&bytes[..20.min(bytes.len())])
+            );
         }
     }
 }

@@ -25,9 +25,23 @@ pub enum Language {
 
 /// The runtimes that can be served, given an interpreter.
 const KNOWN: [&str; 17] = [
-    "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14",
-    "python3.15", "nodejs16.x", "nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x",
-    "nodejs26.x", "provided", "provided.al2", "provided.al2023", "python3.8",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+    "python3.15",
+    "nodejs16.x",
+    "nodejs18.x",
+    "nodejs20.x",
+    "nodejs22.x",
+    "nodejs24.x",
+    "nodejs26.x",
+    "provided",
+    "provided.al2",
+    "provided.al2023",
+    "python3.8",
 ];
 
 /// What serves a runtime.
@@ -104,8 +118,8 @@ impl Languages {
             return Ok(provider);
         }
         let nearest = if self.nearest { self.nearest(language, version) } else { None };
-        let mut provider =
-            nearest.ok_or_else(|| RuntimeError::NoInterpreter(missing(language, runtime, version)))?;
+        let mut provider = nearest
+            .ok_or_else(|| RuntimeError::NoInterpreter(missing(language, runtime, version)))?;
         provider.warning = Some(format!(
             "[lampejo] WARNING: there is no {runtime} on this machine; this function runs with {} {}\n",
             provider.executable.display(),
@@ -242,7 +256,8 @@ mod tests {
     fn labels_are_lambdas() {
         let label = |language, version: &str| {
             let (executable, prefix) = Default::default();
-            Provider { language, version: version.into(), executable, prefix, warning: None }.label()
+            Provider { language, version: version.into(), executable, prefix, warning: None }
+                .label()
         };
         assert_eq!(label(Language::Python, "3.11.7"), "python:3.11.v7");
         assert_eq!(label(Language::Node, "20.20.2"), "nodejs:20.v20.2");

@@ -9,9 +9,16 @@ use crate::{
 };
 
 /// `INIT_START …`; `version` as in `python:3.13.v7`.
-pub(crate) fn init_start(function: &Function, at: Millis, version: &str, arn: &str) -> Option<String> {
+pub(crate) fn init_start(
+    function: &Function,
+    at: Millis,
+    version: &str,
+    arn: &str,
+) -> Option<String> {
     if !function.logging.json {
-        return Some(format!("INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"));
+        return Some(format!(
+            "INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"
+        ));
     }
     let record = json!({
         "initializationType": "on-demand",

@@ -245,6 +245,7 @@ mod tests {
             name: "f".into(),
             version: "$LATEST".into(),
             account: kit::AccountId::DEFAULT,
+            role: String::new(),
             region: kit::Region::default(),
             runtime: "provided.al2023".into(),
             handler: "h".into(),

@@ -27,7 +27,7 @@ use crate::{
     bootstrap::Bootstraps,
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
-    groups::{Busy, Given, Groups, PoolStatus},
+    groups::{Busy, Circumstances, Given, Groups, PoolStatus},
     instance::{Instance, Slot},
     invoke,
     languages::{Languages, Provider},
@@ -41,6 +41,8 @@ use crate::{
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// How often idle instances are looked at.
 const REAP_EVERY: Duration = Duration::from_secs(1);
+/// An instance that has answered asks for its next event within this time, as a rule.
+const SETTLES_WITHIN: Duration = Duration::from_millis(5);
 /// Interpreters that boot at once, a processor: more only get in each other's way.
 const STARTS_PER_CPU: usize = 4;
 
@@ -150,9 +152,7 @@ impl Pool {
         invocation: Invocation,
     ) -> Result<Outcome, RuntimeError> {
         match self.take(function).await? {
-            Given::Instance(busy) => {
-                Ok(self.run(busy, &invocation, function.timeout).await)
-            }
+            Given::Instance(busy) => Ok(self.run(busy, &invocation, function.timeout).await),
             Given::Failed(log) => self.init_again(function, &log, invocation).await,
             Given::Refused(error) => Err(error),
         }
@@ -196,9 +196,10 @@ impl Pool {
         if let Some(busy) = self.groups.idle(&function.key)? {
             return Ok(Given::Instance(busy));
         }
-        let slot = self.slot()?;
-        let (given, generation) = self.groups.wait(&function.key)?;
-        self.spawn(self.clone().bring_up(function.clone(), slot, generation));
+        let (given, needed) = self.groups.wait(&function.key)?;
+        if let Some(circumstances) = needed {
+            self.spawn(self.clone().bring_up(function.clone(), circumstances));
+        }
         given.await.map_err(|_| RuntimeError::Stopping)
     }
 
@@ -213,25 +214,30 @@ impl Pool {
     }
 
     /// Starts an instance for the requests that wait, if any still do when it is its turn.
-    async fn bring_up(self: Arc<Self>, function: Arc<Function>, slot: Slot, generation: u64) {
+    async fn bring_up(self: Arc<Self>, function: Arc<Function>, circumstances: Circumstances) {
+        if circumstances.soon_free {
+            self.clock.sleep(SETTLES_WITHIN).await;
+        }
         let turn = self.starting.acquire().await;
         if turn.is_err() || !self.groups.still_wanted(&function.key) {
-            self.groups.not_started(&function.key, None);
             return;
         }
+        let slot = match self.slot() {
+            Ok(slot) => slot,
+            Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
+        };
         let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
         match self.start(&function, &log, slot, INIT_LIMIT, "init").await {
             Ok((instance, init_ms)) => {
                 *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
                     Some(init_ms);
-                drop(turn);
-                self.groups.started(instance, generation);
+                self.groups.started(instance, circumstances.generation);
             }
             Err(NotStarted::Machine(error)) => {
-                self.groups.not_started(&function.key, Some(Given::Refused(error)));
+                self.groups.not_started(&function.key, Given::Refused(error));
             }
             Err(NotStarted::Function(..)) => {
-                self.groups.not_started(&function.key, Some(Given::Failed(log)));
+                self.groups.not_started(&function.key, Given::Failed(log));
             }
         }
     }
@@ -322,7 +328,10 @@ impl Pool {
             Some(true) => self.groups.release(busy),
             Some(false) => {}
             // It has answered but not asked for the next event yet.
-            None => self.spawn(self.clone().settle(busy)),
+            None => {
+                self.groups.settling(&busy);
+                self.spawn(self.clone().settle(busy));
+            }
         }
         outcome
     }
@@ -330,6 +339,7 @@ impl Pool {
     /// Releases an instance when it asks for its next event, or stops it if it never does.
     async fn settle(self: Arc<Self>, busy: Busy) {
         let settled = self.clock.within(busy.function.timeout, busy.desk.settled()).await;
+        self.groups.settled(&busy);
         if settled == Some(true) {
             self.groups.release(busy);
         }

@@ -12,14 +12,8 @@ use kit::ids;
 
 use crate::languages::Language;
 
-const PYTHON: [&str; 6] = [
-    "boto3==1.43.11",
-    "botocore==1.43.11",
-    "s3transfer",
-    "jmespath",
-    "python-dateutil",
-    "urllib3",
-];
+const PYTHON: [&str; 6] =
+    ["boto3==1.43.11", "botocore==1.43.11", "s3transfer", "jmespath", "python-dateutil", "urllib3"];
 
 /// The clients of the services that lampejo has, and those that most functions carry around.
 const NODE: [&str; 16] = [

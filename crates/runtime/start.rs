@@ -178,7 +178,8 @@ impl HostIds {
             Some(id) => *id,
             None if self.range.contains(&next) => *given.entry(name).or_insert(next),
             None => {
-                let source = io::Error::other("all host user ids of the configured range are taken");
+                let source =
+                    io::Error::other("all host user ids of the configured range are taken");
                 return Err(RuntimeError::Start { step: "host user id", source });
             }
         };

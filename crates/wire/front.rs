@@ -232,8 +232,13 @@ impl Front {
             .ok_or_else(|| Fault::not_implemented(service.name, operation.name))?;
         let (action, resources) = prepared.access(&caller);
         tracing::trace!(target: "lampejo::access", action, ?resources, caller = %caller.principal.arn);
-        let reply = prepared.run(caller).await?;
-        Ok((named.operation, reply))
+        let pending = prepared.run(caller);
+        let reply = if table.is_cancellable(named.operation) {
+            pending.await
+        } else {
+            tokio::spawn(pending).await.unwrap_or_else(|panic| Err(Fault::internal(&panic)))
+        };
+        Ok((named.operation, reply?))
     }
 
     fn name(

@@ -78,12 +78,15 @@ where
 pub struct Table {
     pub(crate) service: &'static Service,
     decoders: Vec<Option<Box<Decode>>>,
+    /// Operations that end when their client hangs up.
+    cancellable: Vec<bool>,
 }
 
 impl Table {
     /// No operation yet.
     pub fn new(service: &'static Service) -> Table {
-        Table { service, decoders: service.operations.iter().map(|_| None).collect() }
+        let decoders = service.operations.iter().map(|_| None).collect();
+        Table { service, decoders, cancellable: vec![false; service.operations.len()] }
     }
 
     /// Adds one operation.
@@ -114,6 +117,19 @@ impl Table {
             }))
         }));
         self
+    }
+
+    /// Ends an operation when its client hangs up. All others run to their end once they have begun,
+    /// so that what they committed and what they remember agree. For operations that wait.
+    #[must_use]
+    pub fn cancellable<C: Call>(mut self) -> Table {
+        self.cancellable[C::INDEX] = true;
+        self
+    }
+
+    /// Whether the operation of this index ends when its client hangs up.
+    pub(crate) fn is_cancellable(&self, operation: usize) -> bool {
+        self.cancellable[operation]
     }
 
     /// The model this table serves.

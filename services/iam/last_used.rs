@@ -10,7 +10,7 @@ use ::store::Batch;
 use kit::{AccountId, Millis};
 use serde::{Deserialize, Serialize};
 
-use crate::store as rows;
+use crate::{resource::second, store as rows};
 
 /// The last use of an access key or role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,13 +55,13 @@ impl Uses {
         {
             // AWS tells the time in minutes, so that a busy key need not be written for each use.
             if now.0 / 60_000 != known.at.0 / 60_000 {
-                known.at = now;
+                known.at = second(now);
                 inner.unwritten.insert(id.to_owned());
             }
             return;
         }
         let last_used =
-            LastUsed { at: now, service: service.to_owned(), region: region.to_owned() };
+            LastUsed { at: second(now), service: service.to_owned(), region: region.to_owned() };
         inner.by_id.insert(id.to_owned(), (account, last_used));
         inner.unwritten.insert(id.to_owned());
     }

@@ -49,7 +49,7 @@ use crate::{
     worker::Worker,
 };
 
-pub use crate::{error::Error, keys::RootKey};
+pub use crate::{error::Error, keys::RootKey, limits::Quota};
 
 /// The service and what it needs.
 pub struct Iam {
@@ -63,7 +63,7 @@ pub struct Iam {
 }
 
 impl Iam {
-    /// Reads everything and offers [`bus::Identities`].
+    /// Reads everything, offers [`bus::Identities`] and starts the background work.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -78,6 +78,7 @@ impl Iam {
         let worker = Worker::default();
         let iam = Arc::new(Iam { store, clock, accounts, turn, uses, worker });
         directory.offer_identities(iam.clone());
+        iam.start();
         Ok(iam)
     }
 

@@ -3,7 +3,7 @@
 
 /// A quota with the name that errors give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quota {
+pub struct Quota {
     pub(crate) name: &'static str,
     pub(crate) limit: usize,
 }

@@ -10,7 +10,7 @@ use crate::{
     account::Account,
     document,
     limits::{self, Quota},
-    resource::{Kind, Resource},
+    resource::{Kind, Resource, second},
     shelf::Shelf,
 };
 
@@ -62,8 +62,8 @@ impl Policy {
         }
         let number = self.next;
         self.next += 1;
-        self.versions.insert(number, Version { document, created: now });
-        self.updated = now;
+        self.versions.insert(number, Version { document, created: second(now) });
+        self.updated = second(now);
         if default == Default::Moves {
             self.default = number;
         }
@@ -82,7 +82,7 @@ impl Policy {
     /// Makes a version that is there the default.
     pub(crate) fn set_default(&mut self, number: u32, now: Millis) {
         self.default = number;
-        self.updated = now;
+        self.updated = second(now);
     }
 
     /// The number of a version that is there, from its id. `arn` is for the error.
@@ -158,8 +158,8 @@ mod tests {
         let sixth = policy.add("x".into(), Default::Moves, Millis(3));
         assert!(matches!(sixth, Err(Error::TooManyVersions)));
         policy.remove(5).unwrap();
-        assert_eq!(policy.add("x".into(), Default::Moves, Millis(3)).unwrap(), 6);
-        assert_eq!((policy.default, policy.updated), (6, Millis(3)));
+        assert_eq!(policy.add("x".into(), Default::Moves, Millis(3999)).unwrap(), 6);
+        assert_eq!((policy.default, policy.updated), (6, Millis(3000)));
     }
 
     #[test]

@@ -67,10 +67,15 @@ impl Resource {
             id: kit::ids::of_account(T::ID_PREFIX, account, 17),
             name,
             path: path.unwrap_or_else(|| "/".to_owned()),
-            created: now,
+            created: second(now),
             tags,
         }
     }
+}
+
+/// The second of a moment: IAM tells all times in whole seconds.
+pub(crate) fn second(moment: Millis) -> Millis {
+    Millis(moment.seconds() * 1000)
 }
 
 /// The ARN of a kind's resource; without a path the path is `/`.

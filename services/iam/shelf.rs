@@ -20,11 +20,6 @@ impl<T: Kind> Shelf<T> {
         self.0.get(&name.to_lowercase()).ok_or_else(|| T::missing(name))
     }
 
-    /// The one of this id.
-    pub(crate) fn with_id(&self, id: &str) -> Option<&Arc<T>> {
-        self.0.values().find(|item| item.id() == id)
-    }
-
     /// All, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
         self.0.values()

@@ -10,7 +10,7 @@ use crate::{
     account::Account,
     grants::{Bounded, Grants, Identity},
     limits::{self, Quota},
-    resource::{Kind, Resource},
+    resource::{Kind, Resource, second},
     shelf::Shelf,
 };
 
@@ -56,7 +56,7 @@ impl AccessKey {
         AccessKey {
             id: kit::ids::of_account("AKIA", account, 16),
             secret: kit::ids::base64(40),
-            created: now,
+            created: second(now),
             active: true,
         }
     }

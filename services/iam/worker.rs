@@ -20,29 +20,33 @@ pub(crate) struct Worker {
 }
 
 impl Iam {
-    /// Starts the background work.
-    pub fn start(self: &Arc<Self>) {
-        let iam = self.clone();
+    /// Starts the background work. It ends with the service.
+    pub(crate) fn start(self: &Arc<Self>) {
+        // Weak: the task must not keep alive the service that owns it.
+        let iam = Arc::downgrade(self);
+        let clock = self.clock.clone();
         let mut stop = self.worker.stop.subscribe();
         let task = tokio::spawn(async move {
-            while !*stop.borrow() {
+            loop {
                 tokio::select! {
-                    () = iam.clock.sleep(EVERY) => {}
-                    _ = stop.changed() => {}
+                    () = clock.sleep(EVERY) => {}
+                    _ = stop.changed() => return,
                 }
+                let Some(iam) = iam.upgrade() else { return };
                 iam.write_last_uses().await;
             }
         });
         *self.worker.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Stops the background work; what it had still to write is written.
+    /// Stops the background work and writes what it had still to write.
     pub async fn shutdown(&self) {
         self.worker.stop.send_replace(true);
         let task = self.worker.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             let _ = task.await;
         }
+        self.write_last_uses().await;
     }
 
     async fn write_last_uses(&self) {

@@ -1,1 +1,101 @@
-//! Under construction.
+//! AWS Lambda: functions, their versions and aliases, and everything that runs them.
+//!
+//! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
+//! `function` (one with all that belongs to it), `functions` (all of them, and how they change),
+//! `package` and `code` (what they run), `store` (rows), `table` and `ops/` (operations), `view`
+//! (answers); then `invoke/` (running), `target` (events that the bus brings), `sources/` (queues
+//! that are polled), `surroundings` (what instances get from the rest of the server).
+//!
+//! Invariants: all functions are in memory and every change of them was durable first. Code is
+//! unpacked and durable before a function names it. An invocation reads no disk.
+
+mod alias;
+mod code;
+mod download;
+mod error;
+mod function;
+mod functions;
+mod invoke;
+mod lifecycle;
+mod limits;
+mod name;
+mod ops;
+mod package;
+mod policy;
+mod runtimes;
+mod settings;
+mod sources;
+mod store;
+mod surroundings;
+mod table;
+mod target;
+mod version;
+mod view;
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use ::store::{BlobId, Store};
+use bus::Bus;
+use kit::Clock;
+
+use crate::{
+    code::CodeStore, download::Signer, functions::Functions, invoke::concurrency::Concurrency,
+    sources::Sources,
+};
+
+pub use crate::{download::CODE_PATH, error::Error, surroundings::*};
+
+/// The service and what it needs.
+pub struct Lambda {
+    pub(crate) functions: Functions,
+    pub(crate) code: CodeStore,
+    pub(crate) signer: Signer,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) pool: Arc<runtime::Pool>,
+    pub(crate) concurrency: Concurrency,
+    pub(crate) sources: Sources,
+}
+
+impl Lambda {
+    /// Reads all functions and unpacks what code is missing in `data/code`.
+    ///
+    /// # Errors
+    /// The store or the folder cannot be read or written.
+    pub async fn open(
+        store: Store,
+        bus: Arc<Bus>,
+        clock: Clock,
+        pool: Arc<runtime::Pool>,
+        data: &Path,
+    ) -> Result<Arc<Lambda>, Error> {
+        let code = CodeStore::open(data.join("code"), store.blobs().clone())?;
+        let loaded = store::load(&store).await?;
+        let versions = loaded.iter().flat_map(|function| function.versions.values());
+        code.complete(versions.map(|version| &version.code)).await?;
+        let lambda = Arc::new(Lambda {
+            functions: Functions::new(loaded, &code),
+            code,
+            signer: Signer::default(),
+            store,
+            clock,
+            bus,
+            pool,
+            concurrency: Concurrency::default(),
+            sources: Sources::default(),
+        });
+        lambda.collect_code().await;
+        Ok(lambda)
+    }
+
+    /// Every operation this service answers.
+    pub fn table(self: &Arc<Self>) -> wire::Table {
+        table::table(self)
+    }
+
+    /// The blobs that functions name: all others of this service are orphans.
+    pub fn blobs(&self) -> HashSet<BlobId> {
+        self.functions.blobs()
+    }
+}

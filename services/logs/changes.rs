@@ -1,4 +1,7 @@
 //! Changes of groups and streams: first the rows, then memory.
+//!
+//! A change must not be given up between the two. Operations are not: the front lets them run to
+//! their end when a client goes away. Who appends lines awaits it.
 
 use kit::Millis;
 use store::Batch;

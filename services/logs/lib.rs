@@ -30,7 +30,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use ::store::{DataFolder, OpenError, ReadError, SegmentConfig, SegmentLog, Store};
 use kit::Clock;
 use model::logs as api;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    task::JoinHandle,
+};
 use wire::{Access, Table};
 
 use crate::{
@@ -38,7 +41,7 @@ use crate::{
     search::{Found, Search},
 };
 
-pub use crate::{error::Error, worker::Worker};
+pub use crate::error::Error;
 
 /// The service and what it needs.
 pub struct Logs {
@@ -49,6 +52,8 @@ pub struct Logs {
     /// Held while rows and then memory change, so that what memory says when a change is judged
     /// still holds when it is committed. Only makers of groups and streams wait here.
     changing: Mutex<()>,
+    stop: watch::Sender<bool>,
+    worker: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Why the service did not open.
@@ -63,7 +68,7 @@ pub enum LoadError {
 }
 
 impl Logs {
-    /// Opens the service on a data folder and offers its port.
+    /// Opens the service on a data folder, offers its port and starts its worker.
     ///
     /// # Errors
     /// The rows or the events' files cannot be read.
@@ -75,14 +80,18 @@ impl Logs {
     ) -> Result<Arc<Logs>, LoadError> {
         let events = SegmentLog::open(&folder.join("logs"), SegmentConfig::default())?;
         let catalog = RwLock::new(store::load(&rows).await?);
-        let logs = Arc::new(Logs { rows, events, clock, catalog, changing: Mutex::new(()) });
+        let logs = Arc::new(Logs {
+            rows,
+            events,
+            clock,
+            catalog,
+            changing: Mutex::new(()),
+            stop: watch::Sender::new(false),
+            worker: std::sync::Mutex::new(None),
+        });
         directory.offer_logs(logs.clone());
+        logs.start_worker();
         Ok(logs)
-    }
-
-    /// Starts what runs in the background.
-    pub fn start(self: &Arc<Self>) -> Worker {
-        Worker::start(self.clone())
     }
 
     /// Every operation this service answers.

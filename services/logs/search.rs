@@ -181,3 +181,71 @@ impl Page {
 fn size(event: &Event) -> usize {
     event.message.len() + limits::EVENT_OVERHEAD_BYTES
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use store::{Durability, Record, SegmentConfig};
+
+    use super::*;
+
+    /// Appends batches of (stream, times) to a log of small segments, and answers with all ids.
+    async fn fill(log: &SegmentLog, batches: &[(u64, Vec<u64>)]) -> Vec<EventId> {
+        let mut ids = Vec::new();
+        for (stream, times) in batches {
+            let record = |at: &u64| Record { at: Millis(*at), bytes: vec![b'x'; 200].into() };
+            let records = times.iter().map(record).collect();
+            let positions =
+                log.append(*stream, Millis(1), records, Durability::Lazy).await.unwrap();
+            let at = times.iter().map(|at| Millis(*at));
+            ids.extend(at.zip(positions).map(|(at, position)| EventId::new(at, position)));
+        }
+        ids
+    }
+
+    /// Follows the pages of a search to its end.
+    fn all_pages(log: &SegmentLog, direction: Direction, limit: usize) -> Vec<EventId> {
+        let mut ids = Vec::new();
+        let mut after = None;
+        loop {
+            let search = Search {
+                streams: vec![1, 2, 3],
+                times: Millis(10)..Millis(90),
+                after,
+                direction,
+                limit,
+                pattern: None,
+            };
+            let found = search.run(log).unwrap();
+            assert!(found.events.len() <= limit);
+            ids.extend(found.events.iter().map(|event| event.id));
+            after = found.next;
+            if after.is_none() {
+                return ids;
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn pages_hold_every_event_once_and_in_order(
+            batches in prop::collection::vec(
+                (1..4_u64, prop::collection::vec(0..100_u64, 1..8)),
+                1..40,
+            ),
+            limit in 1..12_usize,
+        ) {
+            let folder = tempfile::TempDir::new().unwrap();
+            let config = SegmentConfig { segment_bytes: 2048 };
+            let log = SegmentLog::open(folder.path(), config).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let mut ids = runtime.block_on(fill(&log, &batches));
+            ids.retain(|id| (10..90).contains(&id.at.0));
+            ids.sort();
+            prop_assert_eq!(&all_pages(&log, Direction::Forward, limit), &ids);
+            ids.reverse();
+            prop_assert_eq!(&all_pages(&log, Direction::Backward, limit), &ids);
+        }
+    }
+}

@@ -1,24 +1,21 @@
 //! Retention: what has expired, and what deleted groups and streams left, is taken off the disk.
 //! Readers do not wait for it: they see neither.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::{sync::watch, task::JoinHandle};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use crate::Logs;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(10 * 60);
 
-/// The task that applies retention.
-pub struct Worker {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Worker {
-    pub(crate) fn start(logs: Arc<Logs>) -> Worker {
-        let (stop, mut stopped) = watch::channel(false);
+impl Logs {
+    /// Starts the worker; [`Logs::shutdown`] ends it.
+    pub(crate) fn start_worker(self: &Arc<Self>) {
+        let logs = self.clone();
+        let mut stopped = self.stop.subscribe();
         let task = tokio::spawn(async move {
             loop {
                 logs.apply_retention().await;
@@ -28,21 +25,22 @@ impl Worker {
                 }
             }
         });
-        Worker { stop, task }
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Ends the task and waits for it.
-    pub async fn shutdown(self) {
+    /// Ends what runs in the background, and waits for it.
+    pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        if self.task.await.is_err() {
+        let task = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && task.await.is_err()
+        {
             tracing::error!("the worker of logs panicked");
         }
     }
-}
 
-impl Logs {
     /// One round.
-    pub(crate) async fn apply_retention(&self) {
+    async fn apply_retention(&self) {
         let retention = self.catalog().retention(self.clock.now());
         match self.events.retain(move |stream| retention.keep_from(stream)).await {
             Ok(0) => {}

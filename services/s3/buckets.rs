@@ -6,7 +6,7 @@ use std::{
 };
 
 use kit::AccountId;
-use store::{Batch, CommitError, Store};
+use store::{Batch, BlobId, CommitError, Store};
 
 use crate::{
     Error,
@@ -39,15 +39,17 @@ impl Buckets {
             known.values().filter(|bucket| bucket.row.closing).map(|b| b.row.name.clone()).collect()
         };
         for name in closing {
-            buckets.change_row(&name, |row| { row.closing = false; Ok(()) }).await?;
+            buckets.reopen(&name).await?;
         }
         Ok(buckets)
     }
 
     /// The bucket of this name, if `expected` (`x-amz-expected-bucket-owner`) owns it.
     pub(crate) fn find(&self, name: &str, expected: Option<&str>) -> Result<Arc<Bucket>, Error> {
-        let bucket = self.get(name).filter(|bucket| !bucket.row.closing);
-        let bucket = bucket.ok_or_else(|| Error::NoSuchBucket { bucket: name.to_owned() })?;
+        let Some(bucket) = self.get(name).filter(|bucket| !bucket.row.closing) else {
+            s3_name(name)?;
+            return Err(Error::NoSuchBucket { bucket: name.to_owned() });
+        };
         if expected.is_some_and(|owner| owner != bucket.row.account.as_str()) {
             return Err(Error::denied());
         }
@@ -135,15 +137,15 @@ impl Buckets {
         Err(Error::OperationAborted {})
     }
 
-    /// Removes a bucket unless `is_used`. While that is asked nothing can be written into it: the
-    /// row's version, which every write checks, has changed.
+    /// Removes a bucket. `clear` runs while nothing can be written into it, since the row's
+    /// version, which every write checks, has changed; it refuses, or tells what else goes and
+    /// which bytes that leaves.
     pub(crate) async fn delete(
         &self,
         name: &str,
         expected: Option<&str>,
-        leftovers: Batch,
-        is_used: impl AsyncFn() -> Result<Option<Error>, Error>,
-    ) -> Result<(), Error> {
+        clear: impl Future<Output = Result<(Batch, Vec<BlobId>), Error>> + Send,
+    ) -> Result<Vec<BlobId>, Error> {
         self.change(name, expected, |row| {
             if row.closing {
                 return Err(Error::OperationAborted {});
@@ -152,21 +154,30 @@ impl Buckets {
             Ok(())
         })
         .await?;
-        let refused = match is_used().await {
-            Ok(None) => {
-                let mut batch = Batch::new();
-                batch.delete(rows::bucket(name)).append(leftovers);
-                self.store.commit(batch).await.err().map(Error::from)
+        let cleared = async {
+            let (mut batch, garbage) = clear.await?;
+            batch.delete(rows::bucket(name));
+            self.store.commit(batch).await?;
+            Ok(garbage)
+        };
+        match cleared.await {
+            Ok(garbage) => {
+                self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+                Ok(garbage)
             }
-            Ok(Some(reason)) => Some(reason),
-            Err(error) => Some(error),
+            Err(reason) => {
+                self.reopen(name).await?;
+                Err(reason)
+            }
+        }
+    }
+
+    async fn reopen(&self, name: &str) -> Result<(), Error> {
+        let reopen = |row: &mut BucketRow| {
+            row.closing = false;
+            Ok(())
         };
-        let Some(reason) = refused else {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-            return Ok(());
-        };
-        self.change_row(name, |row| { row.closing = false; Ok(()) }).await?;
-        Err(reason)
+        self.change_row(name, reopen).await
     }
 
     fn get(&self, name: &str) -> Option<Arc<Bucket>> {
@@ -182,4 +193,12 @@ impl Buckets {
             }
         }
     }
+}
+
+/// Whether a bucket of this name could be.
+fn s3_name(name: &str) -> Result<(), Error> {
+    if s3s::path::check_bucket_name(name) {
+        return Ok(());
+    }
+    Err(Error::InvalidBucketName { bucket: name.to_owned() })
 }

@@ -2,11 +2,17 @@
 
 use wire::{Fault, ServiceError};
 
+/// The code is the variant's name, or the one behind `as`.
+macro_rules! code {
+    ($variant:ident) => { stringify!($variant) };
+    ($variant:ident $shown:ident) => { stringify!($shown) };
+}
+
 /// One line per error: code, status, text, fields. A field is an element of the error document
 /// under the name behind `=>`, or a header where that name is in lower case; without one it only fills
 /// the text.
 macro_rules! errors {
-    ($($code:ident $status:literal $text:literal { $($field:ident $(=> $element:literal)?),* })*) => {
+    ($($code:ident $(as $shown:ident)? $status:literal $text:literal { $($field:ident $(=> $element:literal)?),* })*) => {
         /// What goes wrong. The variant's name is S3's code.
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
         #[allow(missing_docs)] // S3's own words.
@@ -17,7 +23,7 @@ macro_rules! errors {
         impl Error {
             /// S3's code.
             pub fn code(&self) -> &'static str {
-                match self { $(Error::$code { .. } => stringify!($code),)* }
+                match self { $(Error::$code { .. } => code!($code $($shown)?),)* }
             }
 
             /// The HTTP status.
@@ -49,6 +55,7 @@ errors! {
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size" { proposed => "ProposedSize", maximum => "MaxSizeAllowed" }
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size" { proposed => "ProposedSize", minimum => "MinSizeAllowed", part => "PartNumber", etag => "ETag" }
     IllegalLocationConstraintException 400 "The {constraint} location constraint is incompatible for the region specific endpoint this request was sent to." { constraint }
+    IllegalVersioningConfigurationException 400 "{message}" { message }
     IncompleteBody 400 "The request body terminated unexpectedly" {}
     InternalError 500 "We encountered an internal error. Please try again." {}
     InvalidAccessKeyId 403 "The AWS Access Key Id you provided does not exist in our records." { access_key => "AWSAccessKeyId" }
@@ -64,7 +71,7 @@ errors! {
     InvalidPartNumber 416 "The requested partnumber is not satisfiable" { requested => "PartNumberRequested", actual => "ActualPartCount" }
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number." { upload => "UploadId" }
     InvalidPolicyDocument 400 "{message}" { message }
-    InvalidRange 416 "The requested range is not satisfiable" { requested => "RangeRequested", actual => "ActualObjectSize" }
+    InvalidRange 416 "The requested range is not satisfiable" { requested => "RangeRequested", actual => "ActualObjectSize", range => "content-range" }
     InvalidRequest 400 "{message}" { message }
     InvalidStorageClass 400 "The storage class you specified is not valid" { class => "StorageClassRequested" }
     InvalidTag 400 "{message}" { message, key => "TagKey" }
@@ -101,6 +108,8 @@ errors! {
     ServiceUnavailable 503 "{message}" { message }
     StorageFull 507 "There is no room left on the disk." {}
     TooManyBuckets 400 "You have attempted to create more buckets than allowed" {}
+    TooManyConfigurations 400 "You are attempting to create a new configuration but have already reached the 1,000-configuration limit." {}
+    UnableToValidate as InvalidArgument 400 "Unable to validate the following destination configurations" { arn => "ArgumentName1", reason => "ArgumentValue1" }
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed." { client => "ClientComputedContentSHA256", computed => "S3ComputedContentSHA256" }
 }
 

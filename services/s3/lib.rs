@@ -1,7 +1,7 @@
 //! Amazon S3. The protocol is `s3s`'s; what S3 does is here.
 //!
 //! Read in this order: `rows` (what lies where), `bucket` and `buckets` (configuration, in memory),
-//! `object`, `version`, `history` (the versions of a key and the transactions that change them),
+//! `object`, `version`, `history` (the versions of a key), `write` and `change` (the transactions),
 //! `intake` and `outlet` (bytes in and out), `listing`, `multipart`, `notification`, then `ops/`
 //! (one file per family of operations) and `http/` (the way of a request).
 //!
@@ -14,6 +14,7 @@
 mod access;
 mod bucket;
 mod buckets;
+mod change;
 mod checksum;
 mod conditions;
 mod cors;
@@ -31,10 +32,12 @@ mod notification;
 mod object;
 mod ops;
 mod outlet;
+mod policy;
 mod ports;
 mod rows;
 mod tags;
 mod version;
+mod write;
 
 use std::{
     collections::HashSet,
@@ -48,7 +51,7 @@ use kit::{Clock, Millis};
 use store::{BlobId, Store};
 
 pub use crate::{
-    access::{Permission, permissions},
+    access::{Permission, Subject, permissions},
     error::Error,
     http::{Body, Front, FrontSettings, Secrets},
 };
@@ -77,7 +80,7 @@ impl S3 {
         collect_orphans(&store).await?;
         let buckets = Buckets::open(store.clone()).await?;
         let s3 = Arc::new(S3 { store, bus, clock, buckets, sequence: AtomicU64::new(0) });
-        s3.bus.directory().offer_objects(s3.clone());
+        s3.bus.directory().offer_objects(Arc::new(ports::Shared(s3.clone())));
         Ok(s3)
     }
 

@@ -221,8 +221,10 @@ impl Versions {
             latest_after = Some(query.behind(&objects, marker));
             older_after = Some(match sequence {
                 Some(sequence) => rows::version(bucket, marker, sequence),
-                // Behind all versions of the marker's key.
-                None => query.behind(&versions, marker).end(),
+                None => match query.fold(marker) {
+                    Some(_) => query.behind(&versions, marker),
+                    None => rows::versions_of(bucket, marker).end(),
+                },
             });
             key = sequence.map(|_| marker.to_owned());
         }

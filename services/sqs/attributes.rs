@@ -160,7 +160,9 @@ impl Settings {
             "KmsMasterKeyId" => self.kms_key = given(text).map(str::to_owned),
             "SqsManagedSseEnabled" => self.managed_sse = boolean(name, text)?,
             "Policy" => {
-                self.policy = given(text).map(|text| policy::check(text).map(|()| text.to_owned())).transpose()?;
+                self.policy = given(text)
+                    .map(|text| policy::check(text).map(|()| text.to_owned()))
+                    .transpose()?;
             }
             "RedrivePolicy" => self.redrive = given(text).map(RedrivePolicy::parse).transpose()?,
             "RedriveAllowPolicy" => {
@@ -174,9 +176,9 @@ impl Settings {
     fn set_fifo(&mut self, name: &str, text: &str) -> Result<(), Error> {
         let Some(fifo) = &mut self.fifo else {
             return Err(match name {
-                "DeduplicationScope" | "FifoThroughputLimit" => Error::InvalidAttributeName(format!(
-                    "You can specify the {name} only when FifoQueue is set to true."
-                )),
+                "DeduplicationScope" | "FifoThroughputLimit" => Error::InvalidAttributeName(
+                    format!("You can specify the {name} only when FifoQueue is set to true."),
+                ),
                 _ => Error::unknown_attribute(name),
             });
         };
@@ -188,7 +190,9 @@ impl Settings {
             ("DeduplicationScope", "messageGroup") => {
                 fifo.deduplication_scope = DeduplicationScope::MessageGroup;
             }
-            ("FifoThroughputLimit", "perQueue") => fifo.throughput_limit = ThroughputLimit::PerQueue,
+            ("FifoThroughputLimit", "perQueue") => {
+                fifo.throughput_limit = ThroughputLimit::PerQueue
+            }
             ("FifoThroughputLimit", "perMessageGroupId") => {
                 fifo.throughput_limit = ThroughputLimit::PerMessageGroupId;
             }
@@ -342,7 +346,8 @@ mod tests {
             "You can specify the FifoThroughputLimit only when FifoQueue is set to true."
         );
         assert_eq!(
-            refusal(&[("FifoQueue", "true"), ("FifoThroughputLimit", "perMessageGroupId")]).to_string(),
+            refusal(&[("FifoQueue", "true"), ("FifoThroughputLimit", "perMessageGroupId")])
+                .to_string(),
             "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup"
         );
         let fifo = Settings::create(&texts(&[("FifoQueue", "true")])).unwrap();

@@ -19,9 +19,8 @@ pub(crate) fn check_ids<'a>(
         _ => {}
     }
     let valid = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
-    let fits = |id: &String| {
-        (1..=limits::BATCH_ID_CHARS).contains(&id.len()) && id.bytes().all(valid)
-    };
+    let fits =
+        |id: &String| (1..=limits::BATCH_ID_CHARS).contains(&id.len()) && id.bytes().all(valid);
     if !ids.clone().all(fits) {
         return Err(Error::InvalidBatchEntryId);
     }

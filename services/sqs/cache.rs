@@ -24,10 +24,11 @@ pub(crate) struct Cached {
 impl Cache {
     /// Keeps a message, if it is small and there is room.
     pub(crate) fn keep(self: &Arc<Cache>, message: &Arc<Message>) -> Option<Cached> {
-        let bytes = message.content.size_bytes();
-        if bytes > limits::INLINE_BYTES {
+        let content_bytes = message.content.size_bytes();
+        if content_bytes > limits::INLINE_BYTES {
             return None;
         }
+        let bytes = content_bytes + limits::MESSAGE_OVERHEAD_BYTES;
         let used = self.used_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let cached = Cached { message: message.clone(), bytes, cache: self.clone() };
         (used <= limits::CACHE_BYTES).then_some(cached)

@@ -7,10 +7,10 @@ use kit::Millis;
 
 use crate::{
     Sqs,
+    entry::{Arrival, Receives, Rows},
     error::Error,
     message::Message,
     open::OpenQueue,
-    entry::{Arrival, Receives, Rows},
     store::{Changes, rows_of},
 };
 
@@ -46,7 +46,8 @@ impl Sqs {
                 message.head.sent = now;
             }
             message.head.dead_letter_source = Some(arn.clone());
-            let receives = Receives { count: receives.count, first: receives.first, ..Default::default() };
+            let receives =
+                Receives { count: receives.count, first: receives.first, ..Default::default() };
             Ok(Fate { to: target.clone(), message, receives })
         };
         if let Err(error) = self.carry(source, &dead, &fate, Changes::default()).await {

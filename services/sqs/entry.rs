@@ -48,7 +48,9 @@ pub(crate) struct Rows {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// Its commit is under way.
-    Arriving { visible: Millis },
+    Arriving {
+        visible: Millis,
+    },
     /// Hidden until then.
     Delayed(Millis),
     Visible,

@@ -48,7 +48,11 @@ impl Groups {
     /// Notes what a message is to its group now.
     pub(crate) fn set(&mut self, group: &Arc<str>, sequence: u64, standing: Standing) {
         let entry = self.groups.entry(group.clone()).or_default();
-        set_member(&mut entry.waiting, sequence, matches!(standing, Standing::Hidden | Standing::Visible));
+        set_member(
+            &mut entry.waiting,
+            sequence,
+            matches!(standing, Standing::Hidden | Standing::Visible),
+        );
         set_member(&mut entry.visible, sequence, standing == Standing::Visible);
         set_member(&mut entry.held, sequence, standing == Standing::Held);
         let first = entry.first_visible().filter(|_| entry.held.is_empty());

@@ -141,11 +141,11 @@ impl Queue {
         until: Millis,
         now: Millis,
     ) -> Result<(), Refusal> {
+        let fifo = self.is_fifo();
         let entry = self.entry_mut(receipt.sequence).ok_or(Refusal::Unknown)?;
         if entry.receives.nonce.is_some_and(|nonce| nonce != receipt.nonce) {
             return Err(Refusal::Unknown);
         }
-        let fifo = self.is_fifo();
         match entry.state {
             State::Leased(_) => {}
             State::Visible if fifo => return Err(Refusal::Expired),

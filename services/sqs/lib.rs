@@ -41,7 +41,9 @@ mod timers;
 mod worker;
 
 #[cfg(test)]
-mod testing;
+mod model_test;
+#[cfg(test)]
+mod scenarios;
 
 use std::sync::{Arc, Mutex};
 
@@ -55,7 +57,6 @@ use tokio::{
 };
 use wire::{Access, Table};
 
-pub use crate::{error::Error, store::OpenError};
 use crate::{
     cache::Cache,
     name::Place,
@@ -63,6 +64,7 @@ use crate::{
     shelf::Shelf,
     store::RowStore,
 };
+pub use crate::{error::Error, store::OpenError};
 
 /// The queue service.
 pub struct Sqs {
@@ -105,11 +107,16 @@ impl Sqs {
         found.deleted.into_iter().for_each(|(place, at)| sqs.shelf.note_deleted(place, at));
         sqs.spawn(worker::alarms(sqs.clone()));
         sqs.spawn(worker::keep(sqs.clone()));
-        for task in found.tasks.into_iter().filter(move_task::MoveTask::is_active) {
-            sqs.spawn(move_task::run(sqs.clone(), task));
+        for task in found.tasks {
+            let Some(queue) = sqs.queue_of(&task.source) else { continue };
+            queue.tasks.restore(task.clone());
+            if task.is_active() {
+                sqs.spawn(move_task::run(sqs.clone(), task));
+            }
         }
-        directory.offer_queues(sqs.clone());
-        directory.offer_target("sqs", sqs.clone());
+        let ports = Arc::new(ports::Ports(sqs.clone()));
+        directory.offer_queues(ports.clone());
+        directory.offer_target("sqs", ports);
         Ok(sqs)
     }
 

@@ -65,6 +65,8 @@ pub(crate) const MOVE_TASKS: usize = 10;
 /// Contents up to this size lie in the message's row, and stay in memory while there is room
 /// (ours); larger ones have a row of their own, which is read on receive.
 pub(crate) const INLINE_BYTES: usize = 4_096;
+/// What a message in memory takes besides its content: ids, sender, maps (ours, an estimate).
+pub(crate) const MESSAGE_OVERHEAD_BYTES: usize = 512;
 /// Contents in memory, all queues together (ours); beyond it they are read on receive.
 pub(crate) const CACHE_BYTES: usize = 256 << 20;
 /// Deduplication ids that a queue remembers (ours): five minutes of more than 30,000 sends a second.

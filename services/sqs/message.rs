@@ -123,9 +123,7 @@ pub(crate) const TRACE: &str = "AWSTraceHeader";
 
 /// Refuses characters that messages cannot hold.
 pub(crate) fn check_text(text: &str) -> Result<(), Error> {
-    let allowed = |it: char| {
-        matches!(it, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-    };
+    let allowed = |it: char| matches!(it, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
     match text.chars().find(|it| !allowed(*it)) {
         Some(found) => Err(Error::InvalidMessageContents(found as u32)),
         None => Ok(()),
@@ -176,9 +174,7 @@ fn check_attribute(name: String, written: Written) -> Result<(String, Attribute)
         ));
     }
     if data_type.len() >= limits::ATTRIBUTE_NAME_BYTES {
-        return refuse(
-            "Message (user) attribute type must be shorter than 256 bytes.".to_owned(),
-        );
+        return refuse("Message (user) attribute type must be shorter than 256 bytes.".to_owned());
     }
     let value = match (kind, written.text, written.bytes) {
         (_, Some(_), Some(_)) => {
@@ -238,7 +234,8 @@ fn check_attribute_name(name: &str) -> Result<(), Error> {
 }
 
 fn is_number(text: &str) -> bool {
-    let digits = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+    let digits =
+        |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
     text.bytes().all(digits) && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
@@ -320,21 +317,42 @@ mod tests {
 
     #[test]
     fn attributes_are_refused_in_aws_words() {
-        let refusal = |name: &str, written: Written| {
-            match check_attributes(std::iter::once((name.to_owned(), written))) {
-                Ok(_) => "fits".to_owned(),
-                Err(error) => error.to_string(),
-            }
+        let refusal = |name: &str, written: Written| match check_attributes(std::iter::once((
+            name.to_owned(),
+            written,
+        ))) {
+            Ok(_) => "fits".to_owned(),
+            Err(error) => error.to_string(),
         };
         for (name, written, expected) in [
             ("a", written("String", Some("x"), None), "fits"),
             ("a.b-c_D", written("Number.float", Some("-1.5e3"), None), "fits"),
             ("a", written("Binary.png", None, Some(b"x")), "fits"),
-            ("a", written("Number", Some("world"), None), "Can't cast the value of message (user) attribute 'a' to a number."),
-            ("a", written("String", Some(""), None), "Message (user) attribute 'a' must contain a non-empty value of type 'String'."),
-            ("a", written("Strin", Some("x"), None), "The type of message (user) attribute 'a' is invalid. You must use only the following supported type prefixes: Binary, Number, String."),
-            ("", written("String", Some("x"), None), "The request must contain non-empty message (user) attribute names."),
-            ("amazon.a", written("String", Some("x"), None), "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use."),
+            (
+                "a",
+                written("Number", Some("world"), None),
+                "Can't cast the value of message (user) attribute 'a' to a number.",
+            ),
+            (
+                "a",
+                written("String", Some(""), None),
+                "Message (user) attribute 'a' must contain a non-empty value of type 'String'.",
+            ),
+            (
+                "a",
+                written("Strin", Some("x"), None),
+                "The type of message (user) attribute 'a' is invalid. You must use only the following supported type prefixes: Binary, Number, String.",
+            ),
+            (
+                "",
+                written("String", Some("x"), None),
+                "The request must contain non-empty message (user) attribute names.",
+            ),
+            (
+                "amazon.a",
+                written("String", Some("x"), None),
+                "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use.",
+            ),
         ] {
             assert_eq!(refusal(name, written), expected);
         }

@@ -3,7 +3,10 @@
 //! A task is a row; its count of moved messages is part of each commit that moves some, so a task
 //! that a restart has interrupted goes on exactly where it was.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use kit::{Arn, Millis};
@@ -12,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Sqs,
     carry::Fate,
+    entry::Receives,
     error::Error,
     limits,
     message::Message,
-    open::OpenQueue,
-    entry::Receives,
+    open::{OpenQueue, lock},
     store::Changes,
 };
 
@@ -107,10 +110,72 @@ impl MoveTask {
     }
 }
 
-impl OpenQueue {
-    /// The queue's tasks without those that are too old to be listed; the newest last.
-    pub(crate) fn listed_tasks(tasks: &[MoveTask]) -> &[MoveTask] {
-        &tasks[tasks.len().saturating_sub(limits::MOVE_TASKS)..]
+/// The tasks of one source queue, the newest last.
+#[derive(Default)]
+pub(crate) struct Tasks(Mutex<Vec<MoveTask>>);
+
+impl Tasks {
+    /// Takes in a task of an earlier run.
+    pub(crate) fn restore(&self, task: MoveTask) {
+        let mut tasks = lock(&self.0);
+        tasks.push(task);
+        tasks.sort_by_key(|task| task.number);
+    }
+
+    /// Takes in a new task, unless one is active; `make` gets its number.
+    pub(crate) fn begin(&self, make: impl FnOnce(u64) -> MoveTask) -> Result<MoveTask, Error> {
+        let mut tasks = lock(&self.0);
+        if tasks.iter().any(MoveTask::is_active) {
+            return Err(Error::InvalidParameterValue(
+                "There is already a task running. Only one active task is allowed for a source queue arn at a given time.".to_owned(),
+            ));
+        }
+        let task = make(tasks.last().map_or(0, |last| last.number + 1));
+        tasks.push(task.clone());
+        Ok(task)
+    }
+
+    /// Takes a task back that could not be written.
+    pub(crate) fn withdraw(&self, task: &MoveTask) {
+        lock(&self.0).retain(|it| it.id != task.id);
+    }
+
+    /// Asks a running task to stop, and answers with it.
+    pub(crate) fn cancel(&self, id: &str) -> Result<MoveTask, Error> {
+        let mut tasks = lock(&self.0);
+        let task = tasks.iter_mut().find(|task| task.id == id);
+        let task = task.ok_or(Error::ResourceNotFound("Task does not exist."))?;
+        if task.status != Status::Running {
+            return Err(Error::InvalidParameterValue(format!(
+                "Only active tasks can be cancelled. Current status: {}",
+                task.status.as_str()
+            )));
+        }
+        task.status = Status::Cancelling;
+        Ok(task.clone())
+    }
+
+    /// The newest tasks first.
+    pub(crate) fn list(&self, max: usize) -> Vec<MoveTask> {
+        lock(&self.0).iter().rev().take(max).cloned().collect()
+    }
+
+    fn is_cancelling(&self, task: &MoveTask) -> bool {
+        lock(&self.0).iter().any(|it| it.id == task.id && it.status == Status::Cancelling)
+    }
+
+    /// Notes how far a task is, and answers with the tasks that are now too old to be kept.
+    fn note(&self, task: &MoveTask) -> Vec<MoveTask> {
+        let mut tasks = lock(&self.0);
+        if let Some(known) = tasks.iter_mut().find(|it| it.id == task.id) {
+            let cancelling = known.status == Status::Cancelling && task.status == Status::Running;
+            *known = task.clone();
+            if cancelling {
+                known.status = Status::Cancelling;
+            }
+        }
+        let old = tasks.len().saturating_sub(limits::MOVE_TASKS);
+        tasks.drain(..old).collect()
     }
 }
 
@@ -140,7 +205,7 @@ pub(crate) async fn run(sqs: Arc<Sqs>, mut task: MoveTask) {
 
 /// Moves the next messages, or notes that the task has ended.
 async fn step(sqs: &Sqs, queue: &Arc<OpenQueue>, task: &mut MoveTask) -> Result<(), Error> {
-    if queue.tasks().iter().any(|it| it.id == task.id && it.status == Status::Cancelling) {
+    if queue.tasks.is_cancelling(task) {
         task.end(Status::Cancelled, None);
         return Ok(());
     }
@@ -162,7 +227,7 @@ async fn step(sqs: &Sqs, queue: &Arc<OpenQueue>, task: &mut MoveTask) -> Result<
         Err(Error::ResourceNotFound(reason)) => task.end(Status::Failed, Some(reason)),
         Err(error) => return Err(error),
     }
-    queue.note_task(task);
+    queue.tasks.note(task);
     Ok(())
 }
 
@@ -180,7 +245,7 @@ fn fate(sqs: &Sqs, task: &MoveTask, mut message: Message, now: Millis) -> Result
 async fn finish(sqs: &Sqs, queue: &OpenQueue, task: &MoveTask) {
     let mut changes = Changes::default();
     changes.put_task(task);
-    for old in queue.note_task(task) {
+    for old in queue.tasks.note(task) {
         changes.delete_task(&old);
     }
     if let Err(error) = sqs.rows.commit(changes).await {

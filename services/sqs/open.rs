@@ -14,7 +14,9 @@ use std::{
 use kit::{Millis, Tags};
 use tokio::sync::Notify;
 
-use crate::{attributes::Settings, error::Error, limits, name::Place, queue::Queue};
+use crate::{
+    attributes::Settings, error::Error, limits, move_task::Tasks, name::Place, queue::Queue,
+};
 
 /// A queue in use.
 pub(crate) struct OpenQueue {
@@ -33,6 +35,8 @@ pub(crate) struct OpenQueue {
     is_listed: AtomicBool,
     is_deleted: AtomicBool,
     purged: Mutex<Option<Millis>>,
+    /// The message move tasks whose source it is.
+    pub(crate) tasks: Tasks,
     bell: OnceLock<Arc<Bell>>,
 }
 
@@ -61,6 +65,7 @@ impl OpenQueue {
             is_listed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
             purged: Mutex::new(None),
+            tasks: Tasks::default(),
             bell: OnceLock::new(),
         }
     }
@@ -127,6 +132,12 @@ impl OpenQueue {
     pub(crate) fn wait(&self) -> Waiting<'_> {
         self.waiters.fetch_add(1, Ordering::AcqRel);
         Waiting(self)
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.load(Ordering::Acquire)
     }
 
     /// A message may have come.

@@ -17,9 +17,8 @@ pub(crate) struct Page {
 pub(crate) fn after(token: Option<&str>) -> Result<String, Error> {
     let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(String::new()) };
     let name = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-    name.and_then(|name| String::from_utf8(name).ok()).ok_or_else(|| {
-        Error::InvalidParameterValue("Invalid or expired next token.".to_owned())
-    })
+    name.and_then(|name| String::from_utf8(name).ok())
+        .ok_or_else(|| Error::InvalidParameterValue("Invalid or expired next token.".to_owned()))
 }
 
 /// The first page of queues; there is a token only if the client named a number.

@@ -158,9 +158,10 @@ pub(crate) fn add(
         action: OneOrMany::of(actions.iter().map(|action| format!("SQS:{action}")).collect()),
         resource: queue_arn,
     };
-    statements.push(serde_json::to_value(permission).map_err(|error| {
-        Error::InvalidParameterValue(error.to_string())
-    })?);
+    statements.push(
+        serde_json::to_value(permission)
+            .map_err(|error| Error::InvalidParameterValue(error.to_string()))?,
+    );
     if statements.len() > limits::POLICY_STATEMENTS {
         return Err(Error::OverLimit(format!(
             "{} Statements were found, maximum allowed is {}.",
@@ -175,8 +176,7 @@ pub(crate) fn add(
 /// The policy without a permission; `None` if it was the last one.
 pub(crate) fn remove(policy: Option<&str>, label: &str) -> Result<Option<String>, Error> {
     check_label(label)?;
-    let missing =
-        || Error::invalid(label, "Label", "can't find label.");
+    let missing = || Error::invalid(label, "Label", "can't find label.");
     let mut policy = parse(policy.ok_or_else(missing)?)?;
     let mut statements = policy.statement.into_vec();
     let before = statements.len();
@@ -290,8 +290,14 @@ mod tests {
     #[test]
     fn actions_are_refused_in_aws_words() {
         for (actions, text) in [
-            (&["SendMessageBatch"][..], "Value SQS:SendMessageBatch for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions."),
-            (&["CreateQueue"], "Value SQS:CreateQueue for parameter ActionName is invalid. Reason: Only the queue owner is allowed to invoke this action."),
+            (
+                &["SendMessageBatch"][..],
+                "Value SQS:SendMessageBatch for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions.",
+            ),
+            (
+                &["CreateQueue"],
+                "Value SQS:CreateQueue for parameter ActionName is invalid. Reason: Only the queue owner is allowed to invoke this action.",
+            ),
             (&["*"; 8], "8 Actions were found, maximum allowed is 7."),
             (&[], "The request must contain the parameter Actions."),
         ] {

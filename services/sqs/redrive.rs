@@ -227,8 +227,14 @@ mod tests {
         for (allow, allowed) in [
             (r#"{"redrivePermission":"allowAll"}"#, true),
             (r#"{"redrivePermission":"denyAll"}"#, false),
-            (r#"{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:us-east-1:000000000000:a"]}"#, true),
-            (r#"{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:us-east-1:000000000000:b"]}"#, false),
+            (
+                r#"{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:us-east-1:000000000000:a"]}"#,
+                true,
+            ),
+            (
+                r#"{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:us-east-1:000000000000:b"]}"#,
+                false,
+            ),
         ] {
             let allow = RedriveAllowPolicy::parse(allow).unwrap();
             assert_eq!(policy.check(&source, Some((&dead, Some(&allow)))).is_ok(), allowed);

@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use crate::{
     Sqs,
     attributes::{DeduplicationScope, FifoSettings, Settings},
+    entry::{Arrival, Receives},
     error::Error,
     fifo::{Accepted, DeduplicationKey},
     limits,
     message::{self, Content, Head, Message, Written},
     open::OpenQueue,
-    entry::{Arrival, Receives},
     queue::Queue,
     store::{Changes, rows_of},
 };
@@ -90,11 +90,9 @@ impl Outgoing {
 
 fn delay_seconds(settings: &Settings, asked: Option<i32>) -> Result<u64, Error> {
     match (asked.map(i64::from), &settings.fifo) {
-        (Some(seconds), _) if !limits::DELAY_SECONDS.contains(&seconds) => Err(Error::invalid(
-            seconds,
-            "DelaySeconds",
-            "DelaySeconds must be >= 0 and <= 900.",
-        )),
+        (Some(seconds), _) if !limits::DELAY_SECONDS.contains(&seconds) => {
+            Err(Error::invalid(seconds, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900."))
+        }
         (Some(seconds), Some(_)) if seconds > 0 => Err(Error::invalid(
             seconds,
             "DelaySeconds",
@@ -133,8 +131,9 @@ fn content(
     let written = attributes.unwrap_or_default().into_iter().map(|(name, value)| {
         let lists = value.string_list_values.is_some_and(|list| !list.is_empty())
             || value.binary_list_values.is_some_and(|list| !list.is_empty());
-        let api::MessageAttributeValue { data_type, string_value: text, binary_value: bytes, .. } =
-            value;
+        let api::MessageAttributeValue {
+            data_type, string_value: text, binary_value: bytes, ..
+        } = value;
         (name, Written { data_type, text, bytes, has_lists: lists })
     });
     Ok(Content { body, attributes: message::check_attributes(written)? })
@@ -218,9 +217,10 @@ impl Sqs {
                 changes.put_accepted(queue.number, key, &accepted, outgoing.message.head.sent);
             }
         }
-        let committed = match new().next() {
-            Some(_) => queue.check_exists().and(self.rows.commit(changes).await.map_err(Error::from)),
-            None => Ok(0),
+        let committed = match (new().next(), queue.check_exists()) {
+            (None, _) => Ok(0),
+            (Some(_), Err(gone)) => Err(gone),
+            (Some(_), Ok(())) => self.rows.commit(changes).await.map_err(Error::from),
         };
         let now = self.clock.now();
         queue.with(now, |rules| {

@@ -22,13 +22,13 @@ use store::{Batch, Key, ReadError, Store};
 use crate::{
     attributes::Settings,
     cache::Cache,
+    entry::{Arrival, Receives, Rows},
     fifo::{Accepted, DeduplicationKey},
     limits,
     message::{Content, Head, Message},
     move_task::MoveTask,
     name::Place,
     open::{OpenQueue, Record},
-    entry::{Arrival, Receives, Rows},
     queue::Queue,
 };
 
@@ -104,12 +104,12 @@ impl RowStore {
         queue: u64,
         sequence: u64,
     ) -> Result<Option<Message>, ReadError> {
-        let Some(row) = self.0.read::<MessageRow>(&row(MESSAGE, queue, sequence)).await? else {
+        let Some(row) = self.0.read::<MessageRow>(&key(MESSAGE, queue, sequence)).await? else {
             return Ok(None);
         };
         let content = match row.content {
             Some(content) => Some(content),
-            None => self.0.read(&self::row(CONTENT, queue, sequence)).await?,
+            None => self.0.read(&key(CONTENT, queue, sequence)).await?,
         };
         Ok(content.map(|content| Message { head: row.head, content }))
     }
@@ -144,10 +144,11 @@ impl RowStore {
             }
         })
         .await?;
-        orphans.extend(receives.into_keys().map(|(queue, sequence)| row(RECEIVES, queue, sequence)));
+        orphans
+            .extend(receives.into_keys().map(|(queue, sequence)| key(RECEIVES, queue, sequence)));
         self.scan(ACCEPTED, |number, sequence, row: AcceptedRow| {
             let Some((_, _, queue)) = queues.get_mut(&number) else {
-                return orphans.push(self::row(ACCEPTED, number, sequence));
+                return orphans.push(key(ACCEPTED, number, sequence));
             };
             let Some(fifo) = queue.fifo() else { return };
             let accepted = Accepted { sequence, id: row.id, arriving: false };
@@ -156,11 +157,12 @@ impl RowStore {
         .await?;
         self.scan(MOVE, |number, task, row: MoveTask| match queues.contains_key(&number) {
             true => found.tasks.push(row),
-            false => orphans.push(self::row(MOVE, number, task)),
+            false => orphans.push(key(MOVE, number, task)),
         })
         .await?;
-        let deleted = self.0.list::<DeletedRow>(&Key::table("sqs/deleted"), None, usize::MAX);
-        found.deleted = deleted.await?.into_iter().map(|(_, row)| (row.place, row.at)).collect();
+        let table = Key::table("sqs/deleted");
+        let deleted = self.0.list::<DeletedRow>(&table, None, usize::MAX).await?;
+        found.deleted = deleted.into_iter().map(|(_, row)| (row.place, row.at)).collect();
         found.queues = queues
             .into_iter()
             .map(|(number, (place, record, queue))| OpenQueue::new(number, place, record, queue))
@@ -235,29 +237,25 @@ fn restore(
         }
     };
     let head = row.head;
-    let message =
-        row.content.and_then(|content| cache.keep(&Arc::new(Message { head, content })));
+    let message = row.content.and_then(|content| cache.keep(&Arc::new(Message { head, content })));
     let arrival = Arrival { sent, visible, group, receives, rows, message };
     queue.restore(sequence, arrival, leased, now);
 }
 
-fn row(table: &str, queue: u64, sequence: u64) -> Key {
+fn key(table: &str, queue: u64, sequence: u64) -> Key {
     Key::table(table).number(queue).number(sequence)
 }
 
 fn place_key(table: &str, place: &Place) -> Key {
-    Key::table(table)
-        .text(place.account.as_str())
-        .text(place.region.as_str())
-        .text(&place.name)
+    Key::table(table).text(place.account.as_str()).text(place.region.as_str()).text(&place.name)
 }
 
 const ALL_ROWS: Rows = Rows { content: true, receives: true };
 
 fn message_rows(queue: u64, sequence: u64, rows: Rows) -> impl Iterator<Item = Key> {
-    let content = rows.content.then(|| row(CONTENT, queue, sequence));
-    let receives = rows.receives.then(|| row(RECEIVES, queue, sequence));
-    std::iter::once(row(MESSAGE, queue, sequence)).chain(content).chain(receives)
+    let content = rows.content.then(|| key(CONTENT, queue, sequence));
+    let receives = rows.receives.then(|| key(RECEIVES, queue, sequence));
+    std::iter::once(key(MESSAGE, queue, sequence)).chain(content).chain(receives)
 }
 
 /// Which rows a message of this content has when it is written.
@@ -302,8 +300,8 @@ impl Changes {
     /// Removes every message below a number.
     pub(crate) fn purge(&mut self, queue: u64, below: u64) {
         for table in [MESSAGE, CONTENT, RECEIVES] {
-            let from = row(table, queue, 0);
-            self.0.ops.push(store::Op::DeleteRange(from, row(table, queue, below)));
+            let from = key(table, queue, 0);
+            self.0.ops.push(store::Op::DeleteRange(from, key(table, queue, below)));
         }
     }
 
@@ -317,7 +315,7 @@ impl Changes {
     ) {
         let apart = rows_of(&message.content).content;
         if apart {
-            self.0.put(row(CONTENT, queue, sequence), &message.content);
+            self.0.put(key(CONTENT, queue, sequence), &message.content);
         }
         let row = MessageRow {
             head: message.head.clone(),
@@ -326,7 +324,7 @@ impl Changes {
             count: receives.count,
             first: receives.first,
         };
-        self.0.put(self::row(MESSAGE, queue, sequence), &row);
+        self.0.put(key(MESSAGE, queue, sequence), &row);
     }
 
     /// Removes a message.
@@ -337,37 +335,43 @@ impl Changes {
     }
 
     /// Writes what was received of a message.
-    pub(crate) fn put_receives(&mut self, queue: u64, sequence: u64, receives: Receives, until: Millis) {
+    pub(crate) fn put_receives(
+        &mut self,
+        queue: u64,
+        sequence: u64,
+        receives: Receives,
+        until: Millis,
+    ) {
         let Receives { count, first, leased, nonce } = receives;
         let row = ReceivesRow { count, first, leased, nonce, until };
-        self.0.put(self::row(RECEIVES, queue, sequence), &row);
+        self.0.put(key(RECEIVES, queue, sequence), &row);
     }
 
     /// Remembers a deduplication id.
     pub(crate) fn put_accepted(
         &mut self,
         queue: u64,
-        key: &DeduplicationKey,
+        id: &DeduplicationKey,
         accepted: &Accepted,
         since: Millis,
     ) {
-        let row = AcceptedRow { key: key.clone(), id: accepted.id.clone(), since };
-        self.0.put(self::row(ACCEPTED, queue, accepted.sequence), &row);
+        let row = AcceptedRow { key: id.clone(), id: accepted.id.clone(), since };
+        self.0.put(key(ACCEPTED, queue, accepted.sequence), &row);
     }
 
     /// Forgets one.
     pub(crate) fn delete_accepted(&mut self, queue: u64, sequence: u64) {
-        self.0.delete(row(ACCEPTED, queue, sequence));
+        self.0.delete(key(ACCEPTED, queue, sequence));
     }
 
     /// Writes a move task.
     pub(crate) fn put_task(&mut self, task: &MoveTask) {
-        self.0.put(row(MOVE, task.queue, task.number), task);
+        self.0.put(key(MOVE, task.queue, task.number), task);
     }
 
     /// Removes one.
     pub(crate) fn delete_task(&mut self, task: &MoveTask) {
-        self.0.delete(row(MOVE, task.queue, task.number));
+        self.0.delete(key(MOVE, task.queue, task.number));
     }
 }
 

@@ -49,21 +49,22 @@ pub(crate) async fn keep(sqs: Arc<Sqs>) {
     let mut stop = sqs.stop.subscribe();
     let mut look_after = sqs.clock.now();
     loop {
-        tokio::select! {
-            () = sqs.bell.list_grew.notified() => {
-                tokio::select! {
-                    () = sqs.clock.sleep(WRITE_BEHIND) => {}
-                    _ = stop.wait_for(|stop| *stop) => return,
-                }
-            }
-            () = sqs.clock.sleep_until(look_after) => {
-                look_after = sqs.clock.now().plus(LOOK_AFTER.as_millis() as u64);
-                forget(&sqs).await;
-            }
+        let is_time_to_look = tokio::select! {
+            () = grown_a_while_ago(&sqs) => false,
+            () = sqs.clock.sleep_until(look_after) => true,
             _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if is_time_to_look {
+            look_after = sqs.clock.now().plus(LOOK_AFTER.as_millis() as u64);
+            forget(&sqs).await;
         }
         write_behind(&sqs).await;
     }
+}
+
+async fn grown_a_while_ago(sqs: &Sqs) {
+    sqs.bell.list_grew.notified().await;
+    sqs.clock.sleep(WRITE_BEHIND).await;
 }
 
 /// Writes the receives that are not in rows yet, and removes the rows of what is gone.

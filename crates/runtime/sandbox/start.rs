@@ -23,7 +23,7 @@ use super::{
     Isolation, Machine, StartError,
     cgroup::Cgroup,
     child,
-    failure::{Failure, HELLO, LISTENERS, Step},
+    failure::{Failure, HELLO, Step},
     instance::{Body, kill_and_reap},
     limits::{Limits, MemoryBy},
     plan::{CStrings, Cage, Plan, c_path},

@@ -203,3 +203,17 @@ async fn a_damaged_record_is_an_error_and_not_an_answer() {
     let error = log.read(query(1, Direction::Forward)).await.unwrap_err().to_string();
     assert!(error.contains("is damaged at byte 8"), "{error}");
 }
+
+#[tokio::test]
+async fn spans_hold_all_records_of_their_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = two_streams(folder.path()).await;
+    let range = Millis(50)..Millis(120);
+    let spans = log.spans(1, range.clone());
+    assert!(spans.iter().all(|span| span.earliest() < range.end && span.latest() >= range.start));
+    let read = |span| log.read_span(span, range.clone()).unwrap();
+    let times: Vec<u64> = spans.iter().flat_map(read).map(|entry| entry.at.0).collect();
+    assert_eq!(times, (50..120).collect::<Vec<_>>());
+    assert!(spans.iter().all(|span| span.read_bytes() > 0));
+    assert!(log.spans(3, range).is_empty());
+}

@@ -12,7 +12,6 @@ use crate::{
     grants::{self, Identity},
     group::Group,
     page::{Page, Wanted},
-    resource::Kind,
     role::Role,
     user::User,
     view,

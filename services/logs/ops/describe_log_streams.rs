@@ -1,6 +1,6 @@
 //! `DescribeLogStreams`: a group's streams, by name or by their last event.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 use kit::{Caller, Millis};
 use model::logs::{self as api, OrderBy};
@@ -31,10 +31,9 @@ pub(crate) async fn run(
     let descending = input.descending.unwrap_or_default();
     let prefix = input.log_stream_name_prefix.as_deref().unwrap_or_default();
     let mut streams = candidates(&logs, &caller, group, prefix, order)?;
+    streams.sort_by(|(left, _), (right, _)| left.cmp(right));
     if descending {
-        streams.sort_by(|(left, _), (right, _)| Reverse(left).cmp(&Reverse(right)));
-    } else {
-        streams.sort_by(|(left, _), (right, _)| left.cmp(right));
+        streams.reverse();
     }
     let rest = streams.into_iter().filter(|(key, _)| {
         after.as_ref().is_none_or(|after| if descending { key < after } else { key > after })

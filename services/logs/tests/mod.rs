@@ -34,6 +34,7 @@ impl Server {
 
     async fn restart(self) -> Server {
         let Server { folder, clock, start, logs } = self;
+        logs.shutdown().await;
         assert_eq!(Arc::strong_count(&logs), 1, "nobody else holds the service");
         drop(logs);
         let logs = open(&folder, &clock).await;
@@ -128,4 +129,15 @@ fn messages(output: &api::GetLogEventsOutput) -> Vec<&str> {
 
 fn found(output: &api::FilterLogEventsOutput) -> Vec<&str> {
     output.events.iter().flatten().filter_map(|event| event.message.as_deref()).collect()
+}
+
+#[tokio::test]
+async fn what_is_not_built_is_not_in_the_table() {
+    let server = Server::start().await;
+    let table = server.logs.table();
+    let has = |name| table.has(table.service().operation(name).unwrap());
+    assert!(has("PutLogEvents") && has("FilterLogEvents") && has("TestMetricFilter"));
+    for name in ["PutMetricFilter", "PutSubscriptionFilter", "PutResourcePolicy", "StartQuery"] {
+        assert!(!has(name), "{name}");
+    }
 }

@@ -169,7 +169,7 @@ fn put_headers(
         let name = HeaderName::try_from(name).map_err(|_| malformed("A field is no header."))?;
         let value = HeaderValue::from_str(value).map_err(|_| malformed("A field is no header."))?;
         headers.insert(name, value);
-        Ok(())
+        Ok::<_, Error>(())
     };
     if let Some(kind) = file_type {
         set("content-type", kind)?;

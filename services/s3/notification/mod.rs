@@ -7,7 +7,7 @@
 pub(crate) mod config;
 pub(crate) mod event;
 
-use kit::{AccountId, Arn, Caller};
+use kit::{Arn, Caller};
 use s3s::dto;
 
 use crate::bucket::Bucket;
@@ -72,20 +72,11 @@ fn delivery(
     order: String,
     payload: String,
 ) -> bus::Delivery {
-    let account: AccountId = bucket.row.account;
-    bus::Delivery {
-        id: kit::ids::uuid(),
-        target,
-        principal: "s3.amazonaws.com".to_owned(),
-        source: bucket.row.arn(),
-        account,
-        region: bucket.row.region.clone(),
-        order,
-        payload,
-        created: caller.now,
-        trace: String::new(),
-        attempts: 0,
-    }
+    let source = bucket.row.arn();
+    let sent = bus::Delivery::new(target, "s3.amazonaws.com", source, caller, payload);
+    // The bucket's, not the caller's.
+    let (account, region) = (bucket.row.account, bucket.row.region.clone());
+    bus::Delivery { account, region, order, ..sent }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kit::Region;
 use s3s::dto;
-use store::Batch;
+use store::{Batch, BlobId};
 
 use crate::{
     Error, S3,
@@ -74,13 +74,10 @@ pub(crate) async fn delete(
     _call: Call,
     input: dto::DeleteBucketInput,
 ) -> Result<dto::DeleteBucketOutput, Error> {
-    let name = input.bucket;
+    // Not given up when the client goes away: the bucket would stay closed.
     let deleted = tokio::spawn(async move {
-        let uploads = super::multipart::all_of(&s3, &name).await?;
-        let mut leftovers = Batch::new();
-        let garbage = super::multipart::discard(&s3, &uploads, &mut leftovers).await?;
-        let owner = input.expected_bucket_owner;
-        s3.buckets.delete(&name, owner.as_deref(), leftovers, || used(&s3, &name)).await?;
+        let (name, owner) = (input.bucket.as_str(), input.expected_bucket_owner.as_deref());
+        let garbage = s3.buckets.delete(name, owner, clear(&s3, name)).await?;
         s3.remove(garbage).await;
         Ok::<_, Error>(())
     });
@@ -88,20 +85,24 @@ pub(crate) async fn delete(
     Ok(dto::DeleteBucketOutput {})
 }
 
-/// Why a bucket cannot be deleted.
-async fn used(s3: &S3, name: &str) -> Result<Option<Error>, Error> {
-    let bucket = name.to_owned();
-    let not_empty = |message: &str| Error::BucketNotEmpty { message: message.to_owned(), bucket };
+/// Refuses if the bucket holds objects; unfinished uploads go with it.
+async fn clear(s3: &S3, name: &str) -> Result<(Batch, Vec<BlobId>), Error> {
+    let not_empty = |message: &str| Error::BucketNotEmpty {
+        message: message.to_owned(),
+        bucket: name.to_owned(),
+    };
     if !s3.store.rows(&rows::objects(name), None, 1).await?.is_empty() {
-        return Ok(Some(not_empty("The bucket you tried to delete is not empty")));
+        return Err(not_empty("The bucket you tried to delete is not empty"));
     }
     if !s3.store.rows(&rows::versions(name), None, 1).await?.is_empty() {
-        return Ok(Some(not_empty(
+        return Err(not_empty(
             "The bucket you tried to delete is not empty. You must delete all versions in the \
              bucket.",
-        )));
+        ));
     }
-    Ok(None)
+    let mut batch = Batch::new();
+    let garbage = s3.discard_uploads(name, &mut batch).await?;
+    Ok((batch, garbage))
 }
 
 /// HeadBucket.

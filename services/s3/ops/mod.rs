@@ -14,3 +14,4 @@ pub(crate) mod notification;
 pub(crate) mod put;
 pub(crate) mod settings;
 pub(crate) mod tagging;
+pub(crate) mod template;

@@ -68,7 +68,7 @@ fn refuse_twin(lambda: &Lambda, source: &Arn, function_arn: &str) -> Result<(), 
     });
     match twin {
         Some(twin) => Err(Error::MappingExists {
-            source: source.to_string(),
+            source_arn: source.to_string(),
             function: twin.mapping.function.clone(),
             id: twin.mapping.id.clone(),
         }),

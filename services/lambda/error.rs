@@ -1,0 +1,313 @@
+//! Every error this service answers with: variant → code, status and text. Nowhere else is a code
+//! written. Texts are AWS's, as recorded from it; where ours stands it says `lampejo`.
+
+use kit::Region;
+use store::{BlobError, CommitError, ReadError};
+use wire::{Fault, ServiceError};
+
+use crate::{invoke::concurrency::Throttled, limits};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // The text is the documentation.
+pub enum Error {
+    // ResourceNotFoundException
+    /// A function, or a version or alias of one, by its ARN.
+    #[error("Function not found: {0}")]
+    NoSuchFunction(String),
+    #[error("Cannot find alias arn: {0}")]
+    NoSuchAlias(String),
+    #[error("The resource you requested does not exist.")]
+    NoSuchResource,
+    #[error("No policy is associated with the given resource.")]
+    NoPolicy,
+    #[error("Statement {0} is not found in resource policy.")]
+    NoSuchStatement(String),
+    #[error("Functions from '{named}' are not reachable in this region ('{here}')")]
+    OtherRegion { named: Region, here: Region },
+    #[error("The function doesn't exist.")]
+    NoFunctionForEvents,
+    #[error("The function {0} doesn't have an EventInvokeConfig")]
+    NoEventPolicy(String),
+
+    // ResourceConflictException
+    #[error("Function already exist: {0}")]
+    FunctionExists(String),
+    #[error("Alias already exists: {0}")]
+    AliasExists(String),
+    #[error(
+        "The statement id ({0}) provided already exists. Please provide a new statement id, or \
+         remove the existing statement."
+    )]
+    StatementExists(String),
+    #[error(
+        "The operation cannot be performed at this time. An update is in progress for resource: {0}"
+    )]
+    UpdateInProgress(String),
+    #[error("Version {version} is used by aliases: {aliases:?}. Delete or update them first.")]
+    VersionInUse { version: u64, aliases: Vec<String> },
+    #[error(
+        "The event source arn (\" {source_arn} \") and function (\" {function} \") provided mapping \
+         already exists. Please update or delete the existing mapping with UUID {id}"
+    )]
+    MappingExists { source_arn: String, function: String, id: String },
+
+    // PreconditionFailedException
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the \
+         GetFunction/GetAlias API to retrieve the latest Revision Id"
+    )]
+    RevisionDiffers,
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to \
+         retrieve the latest Revision Id"
+    )]
+    PolicyRevisionDiffers,
+
+    // InvalidParameterValueException
+    #[error("{0}")]
+    InvalidParameter(String),
+    #[error("The derived qualifier from the function name does not match the specified qualifier.")]
+    QualifiersDiffer,
+    #[error("$LATEST version cannot be deleted without deleting the function.")]
+    LatestNotDeletable,
+    #[error("Deletion of aliases is not currently supported.")]
+    AliasNotDeletable,
+    #[error("We currently do not support adding policies for $LATEST.")]
+    PolicyOfLatest,
+    #[error("The provided principal was invalid. Please check the principal and try again.")]
+    InvalidPrincipal,
+    #[error(
+        "Tags on function aliases and versions are not supported. Please specify a function ARN."
+    )]
+    TagsOfVersion,
+    #[error("Number of tags exceeds resource tag limit.")]
+    TooManyTags,
+    #[error(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support \
+         this operation. Please specify either a function name or an unqualified function ARN."
+    )]
+    FunctionsOnly,
+    #[error(
+        "Specified ReservedConcurrentExecutions for function decreases account's \
+         UnreservedConcurrentExecution below its minimum value of [{}].",
+        limits::UNRESERVED_MINIMUM
+    )]
+    TooMuchReserved,
+    #[error(
+        "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+    )]
+    RuntimeAndHandlerNeeded,
+    #[error(
+        "Value {0} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
+         [{1}] or be a valid ARN"
+    )]
+    UnknownRuntime(String, String),
+    #[error(
+        "The runtime parameter of {0} is no longer supported for creating or updating AWS Lambda \
+         functions. We recommend you use a supported runtime while creating or updating functions."
+    )]
+    DeprecatedRuntime(String),
+    #[error(
+        "Lambda was unable to configure your environment variables because the environment \
+         variables you have provided exceeded the 4KB limit. String measured: {0}"
+    )]
+    EnvironmentTooLarge(String),
+    #[error(
+        "Lambda was unable to configure your environment variables because the environment \
+         variables you have provided contains reserved keys that are currently not supported for \
+         modification. Reserved keys used in this request: {0}"
+    )]
+    ReservedVariables(String),
+    #[error("Please provide a source for function code.")]
+    NoCode,
+    #[error("Please do not provide other FunctionCode parameters when providing a ZipFile.")]
+    TwoSourcesOfCode,
+    #[error("Uploaded file must be a non-empty zip")]
+    EmptyPackage,
+    #[error("Could not unzip uploaded file. Please check your file, then try to upload again.")]
+    NotAPackage,
+    #[error("Unzipped size must be smaller than {} bytes", limits::UNZIPPED_BYTES)]
+    UnzippedTooLarge,
+    #[error("Error occurred while GetObject. {0}")]
+    NoSuchObject(bus::NoSuchObject),
+    #[error(
+        "CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({current}). Please \
+         try again with the CodeSHA256 in $LATEST."
+    )]
+    CodeDiffers { given: String, current: String },
+    #[error("Number of items in AdditionalVersionWeights cannot be greater than 1")]
+    TooManyWeights,
+    #[error(
+        "Invalid function version {0}. Function version {0} is already included in routing \
+         configuration."
+    )]
+    VersionWeighedTwice(u64),
+    #[error("$LATEST is not supported for an alias pointing to more than 1 version")]
+    LatestWeighed,
+    /// The machine lacks the runtime; the text says how to get it.
+    #[error("{0}")]
+    RuntimeMissing(String),
+
+    // ValidationException
+    #[error(
+        "1 validation error detected: Value '{0}' at 'functionName' failed to satisfy constraint: \
+         Member must satisfy regular expression pattern: \
+         (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{{2}}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{{1}}:)?\
+         (\\d{{12}}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
+    )]
+    InvalidFunctionName(String),
+    #[error(
+        "1 validation error detected: Value '{0}' at 'functionName' failed to satisfy constraint: \
+         Member must have length less than or equal to {}",
+        limits::NAME_CHARS
+    )]
+    NameTooLong(String),
+    #[error(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: \
+         Member must have value less than or equal to {most}"
+    )]
+    TooGreat { value: i32, member: &'static str, most: i32 },
+    #[error(
+        "1 validation error detected: Value '{{{weights}}}' at \
+         'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map value must \
+         satisfy constraint: [Member must have value less than or equal to 1.0, Member must have \
+         value greater than or equal to 0.0, Member must not be null]"
+    )]
+    WeightOutOfRange { weights: String },
+    #[error(
+        "1 validation error detected: Value '{{{weights}}}' at \
+         'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map keys must \
+         satisfy constraint: [Member must have length less than or equal to 1024, Member must have \
+         length greater than or equal to 1, Member must satisfy regular expression pattern: \
+         [0-9]+, Member must not be null]"
+    )]
+    WeightedVersionInvalid { weights: String },
+
+    // others
+    #[error("User: {caller} is not authorized to perform this operation on resource: {function}")]
+    OtherAccount { caller: String, function: String },
+    #[error("The final policy size ({0}) is bigger than the limit ({})", limits::POLICY_BYTES)]
+    PolicyTooLong(usize),
+    #[error("Zipped size must be smaller than {} bytes", limits::ZIPPED_BYTES)]
+    ZippedTooLarge,
+    #[error("lampejo does not support {0} yet.")]
+    NotBuilt(&'static str),
+    #[error("Rate Exceeded.")]
+    Throttled(Throttled),
+    /// The server's own limit of instances.
+    #[error("{0}")]
+    ServerBusy(String),
+    #[error("The server is shutting down.")]
+    Stopping,
+    #[error("{0}")]
+    InvalidRuntime(String),
+    #[error("{0}")]
+    Service(String),
+    #[error("{0}")]
+    InvalidRequestContent(String),
+    #[error(
+        "{bytes} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+    )]
+    PayloadTooLarge { bytes: usize, kind: &'static str, limit: usize },
+    #[error("The resource you requested does not exist.")]
+    NoSuchMapping,
+    #[error("Cannot update the event source mapping because it is in use.")]
+    MappingInUse { id: String },
+
+    #[error("The request has failed due to a temporary failure of the server.")]
+    DiskFull,
+    /// A file, a row or a thread failed. The cause goes to the log.
+    #[error("{step} failed: {cause}")]
+    Storage { step: &'static str, cause: String },
+}
+
+impl Error {
+    /// Names the step that failed, for causes that only the log may know.
+    pub(crate) fn at<E: std::fmt::Display>(step: &'static str) -> impl FnOnce(E) -> Error {
+        move |cause| Error::Storage { step, cause: cause.to_string() }
+    }
+
+    /// The error shape's name in the model.
+    fn code(&self) -> &'static str {
+        use Error as E;
+        match self {
+            E::NoSuchFunction(_)
+            | E::NoSuchAlias(_)
+            | E::NoSuchResource
+            | E::NoPolicy
+            | E::NoSuchStatement(_)
+            | E::OtherRegion { .. }
+            | E::NoFunctionForEvents
+            | E::NoEventPolicy(_)
+            | E::NoSuchMapping => "ResourceNotFoundException",
+            E::FunctionExists(_)
+            | E::AliasExists(_)
+            | E::StatementExists(_)
+            | E::UpdateInProgress(_)
+            | E::VersionInUse { .. }
+            | E::MappingExists { .. } => "ResourceConflictException",
+            E::RevisionDiffers | E::PolicyRevisionDiffers => "PreconditionFailedException",
+            E::InvalidFunctionName(_)
+            | E::TooGreat { .. }
+            | E::WeightOutOfRange { .. }
+            | E::WeightedVersionInvalid { .. } => "ValidationException",
+            E::OtherAccount { .. } => "AccessDeniedException",
+            E::PolicyTooLong(_) => "PolicyLengthExceededException",
+            E::ZippedTooLarge => "RequestEntityTooLargeException",
+            E::NotBuilt(_) => "NotImplemented",
+            E::Throttled(_) | E::ServerBusy(_) => "TooManyRequestsException",
+            E::InvalidRuntime(_) => "InvalidRuntimeException",
+            E::InvalidRequestContent(_) => "InvalidRequestContentException",
+            E::PayloadTooLarge { .. } => "RequestTooLargeException",
+            E::MappingInUse { .. } => "ResourceInUseException",
+            E::Stopping | E::Service(_) | E::DiskFull | E::Storage { .. } => "ServiceException",
+            _ => "InvalidParameterValueException",
+        }
+    }
+}
+
+impl ServiceError for Error {
+    fn fault(&self) -> Fault {
+        let fault = Fault::new(self.code(), self.to_string());
+        match self {
+            Error::Storage { .. } => Fault::internal(self),
+            Error::DiskFull => fault.with_status(503),
+            Error::OtherAccount { .. } => fault.with_status(403),
+            Error::ZippedTooLarge => fault.with_status(413).with_member("Type", "User"),
+            Error::NotBuilt(_) => fault.with_status(501),
+            Error::Throttled(throttled) => {
+                // AWS names no time either; a second is what its own clients wait at first.
+                fault.with_member("Reason", throttled.reason()).with_header("Retry-After", "1")
+            }
+            Error::ServerBusy(_) => fault
+                .with_member("Reason", Throttled::Account.reason())
+                .with_header("Retry-After", "1"),
+            _ => fault,
+        }
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Error {
+        match error {
+            CommitError::DiskFull => Error::DiskFull,
+            _ => Error::at("the commit")(error),
+        }
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        Error::at("a read")(error)
+    }
+}
+
+impl From<BlobError> for Error {
+    fn from(error: BlobError) -> Error {
+        match error {
+            BlobError::DiskFull => Error::DiskFull,
+            BlobError::Io { step, ref source } => Error::at(step)(source),
+        }
+    }
+}

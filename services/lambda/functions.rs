@@ -1,0 +1,323 @@
+//! All functions, in memory and ready to run: an invocation reads nothing else.
+//!
+//! Always true: what is here is durable. Changes are made one at a time by [`Lambda::change`] and
+//! its siblings; an old version's instances end, and its code is removed when none runs any more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use kit::{AccountId, Arn, Caller, Region, ids};
+use store::BlobId;
+
+use crate::{
+    Error, Lambda,
+    code::CodeStore,
+    function::Function,
+    invoke::{concurrency::FunctionKey, event::EventPolicy},
+    name::{self, Named},
+    store::difference,
+    version::{Number, Version},
+};
+
+/// All functions.
+#[derive(Default)]
+pub(crate) struct Functions {
+    places: RwLock<HashMap<(AccountId, Region), Place>>,
+    /// Held while a change is decided and made durable: the next one starts from its outcome.
+    turn: tokio::sync::Mutex<()>,
+    /// Functions whose new code or configuration is on its way.
+    updating: Mutex<HashSet<FunctionKey>>,
+    /// Versions that were replaced or deleted, but that instances may still run.
+    leaving: Mutex<Vec<Arc<runtime::Function>>>,
+}
+
+/// The functions of an account in a region, by name.
+#[derive(Default)]
+struct Place {
+    functions: BTreeMap<String, Arc<Live>>,
+    /// What they reserve together.
+    reserved: u32,
+}
+
+/// A function and its versions in the form in which the pool runs them.
+pub(crate) struct Live {
+    pub(crate) function: Function,
+    runs: BTreeMap<Number, Arc<runtime::Function>>,
+}
+
+/// What an invocation needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Runnable {
+    /// The version that runs.
+    pub(crate) function: Arc<runtime::Function>,
+    /// The function's ARN, without version or alias.
+    pub(crate) function_arn: Arn,
+    /// The ARN as the caller named it.
+    pub(crate) invoked_arn: String,
+    /// The version or alias that the caller named.
+    pub(crate) qualifier: Option<String>,
+    /// The function's own concurrency.
+    pub(crate) reserved: Option<u32>,
+    /// `DeadLetterConfig`.
+    pub(crate) dead_letter: Option<Arn>,
+}
+
+/// Marks a function as being updated, until dropped.
+pub(crate) struct Updating<'a> {
+    functions: &'a Functions,
+    key: FunctionKey,
+}
+
+impl Drop for Updating<'_> {
+    fn drop(&mut self) {
+        lock(&self.functions.updating).remove(&self.key);
+    }
+}
+
+impl Functions {
+    /// Holds functions as they were read.
+    pub(crate) fn new(loaded: Vec<Function>, code: &CodeStore) -> Functions {
+        let functions = Functions::default();
+        for function in loaded {
+            let key = function.key.clone();
+            functions.put(&key, Some(Arc::new(Live::new(function, None, code))));
+        }
+        functions
+    }
+
+    /// A function that exists.
+    pub(crate) fn get(&self, key: &FunctionKey) -> Result<Arc<Live>, Error> {
+        self.find(key.account, &key.region, &key.name)
+            .ok_or_else(|| Error::NoSuchFunction(key.arn().to_string()))
+    }
+
+    fn find(&self, account: AccountId, region: &Region, name: &str) -> Option<Arc<Live>> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(&(account, region.clone()))?.functions.get(name).cloned()
+    }
+
+    /// The functions of a place, by name.
+    pub(crate) fn list(&self, account: AccountId, region: &Region) -> Vec<Arc<Live>> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let place = places.get(&(account, region.clone()));
+        place.into_iter().flat_map(|place| place.functions.values().cloned()).collect()
+    }
+
+    /// What the functions of a place reserve together.
+    pub(crate) fn reserved(&self, account: AccountId, region: &Region) -> u32 {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(&(account, region.clone())).map_or(0, |place| place.reserved)
+    }
+
+    /// The version that serves the next invocation of a function by this qualifier.
+    pub(crate) fn runnable(
+        &self,
+        account: AccountId,
+        region: &Region,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Runnable, Error> {
+        let Some(live) = self.find(account, region, name) else {
+            let key = FunctionKey { account, region: region.clone(), name: name.to_owned() };
+            return Err(Error::NoSuchFunction(key.qualified(qualifier)));
+        };
+        let function = &live.function;
+        let version = function.version_for(qualifier, roll())?;
+        Ok(Runnable {
+            function: live.runs[&version.number].clone(),
+            function_arn: function.key.arn(),
+            invoked_arn: function.key.qualified(qualifier),
+            qualifier: qualifier.map(str::to_owned),
+            reserved: function.common.reserved,
+            dead_letter: version.settings.dead_letter.clone(),
+        })
+    }
+
+    /// The version that serves a caller who names the function.
+    pub(crate) fn named(
+        &self,
+        caller: &Caller,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Runnable, Error> {
+        let Named { key, qualifier } = name::resolve(caller, name, qualifier)?;
+        self.runnable(key.account, &key.region, &key.name, qualifier.as_deref())
+    }
+
+    /// How asynchronous events are handled that came by this way; AWS's defaults if nothing is set.
+    pub(crate) fn event_policy(&self, runnable: &Runnable) -> EventPolicy {
+        let run = &runnable.function;
+        let live = self.find(run.account, &run.region, &run.name);
+        let qualifier = runnable.qualifier.as_deref();
+        live.and_then(|live| live.function.event_policy(qualifier).cloned()).unwrap_or_default()
+    }
+
+    /// Begins an update; a second one at the same time is refused.
+    pub(crate) fn begin_update(&self, key: &FunctionKey) -> Result<Updating<'_>, Error> {
+        if !lock(&self.updating).insert(key.clone()) {
+            return Err(Error::UpdateInProgress(key.arn().to_string()));
+        }
+        Ok(Updating { functions: self, key: key.clone() })
+    }
+
+    fn put(&self, key: &FunctionKey, live: Option<Arc<Live>>) {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        let place = places.entry((key.account, key.region.clone())).or_default();
+        match live {
+            Some(live) => place.functions.insert(key.name.clone(), live),
+            None => place.functions.remove(&key.name),
+        };
+        let reserved = place.functions.values().filter_map(|live| live.function.common.reserved);
+        place.reserved = reserved.sum();
+    }
+
+    /// The hashes of all packages that functions name or that instances still run.
+    fn packages(&self) -> BTreeSet<String> {
+        let mut leaving = lock(&self.leaving);
+        leaving.retain(|run| Arc::strong_count(run) > 1);
+        let running = leaving.iter().filter_map(|run| Some(run.code.file_name()?.to_str()?.to_owned()));
+        let mut packages: BTreeSet<String> = running.collect();
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        for live in places.values().flat_map(|place| place.functions.values()) {
+            packages.extend(live.function.versions.values().map(|it| it.code.sha256.clone()));
+        }
+        packages
+    }
+
+    /// The zips that functions name.
+    pub(crate) fn blobs(&self) -> HashSet<BlobId> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = places.values().flat_map(|place| place.functions.values());
+        functions.flat_map(|live| blobs(&live.function)).collect()
+    }
+}
+
+impl Live {
+    /// Keeps the runs of an earlier state whose versions are the same.
+    fn new(function: Function, old: Option<&Live>, code: &CodeStore) -> Live {
+        let run = |version: &Version| {
+            let run = run(&function.key, version, code);
+            let kept = old.and_then(|old| old.runs.get(&version.number));
+            kept.filter(|kept| kept.key == run.key).cloned().unwrap_or_else(|| Arc::new(run))
+        };
+        let runs = function.versions.values().map(|it| (it.number, run(it))).collect();
+        Live { function, runs }
+    }
+}
+
+/// A version as the pool runs it.
+fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Function {
+    let settings = version.settings.clone();
+    let number = version.number.to_string();
+    let logging = settings.logging;
+    runtime::Function {
+        key: format!("{}:{number}:{}", key.arn(), version.revision),
+        name: key.name.clone(),
+        version: number,
+        account: key.account,
+        region: key.region.clone(),
+        role: settings.role,
+        runtime: settings.runtime,
+        handler: settings.handler,
+        memory_mib: settings.memory_mib,
+        timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
+        ephemeral_mib: settings.ephemeral_mib,
+        environment: settings.environment.unwrap_or_default(),
+        code: code.path(&version.code.sha256),
+        layers: Vec::new(),
+        log_group: logging.group.unwrap_or_else(|| format!("/aws/lambda/{}", key.name)),
+        tracing: match settings.traced {
+            true => runtime::Tracing::Active,
+            false => runtime::Tracing::PassThrough,
+        },
+        logging: runtime::Logging {
+            json: logging.json,
+            application_level: logging.application_level.unwrap_or_default(),
+            system_level: logging.system_level.unwrap_or_default(),
+        },
+        idle: None,
+    }
+}
+
+impl Lambda {
+    /// Adds a function whose name is free.
+    pub(crate) async fn add(&self, function: Function) -> Result<Arc<Live>, Error> {
+        let _turn = self.functions.turn.lock().await;
+        let key = function.key.clone();
+        if self.functions.get(&key).is_ok() {
+            return Err(Error::FunctionExists(key.name));
+        }
+        self.store.commit(difference(None, Some(&function))).await?;
+        let live = Arc::new(Live::new(function, None, &self.code));
+        self.functions.put(&key, Some(live.clone()));
+        Ok(live)
+    }
+
+    /// Changes a function: `decide` works on a draft, which is made durable and then seen by all.
+    /// When it fails nothing has changed.
+    pub(crate) async fn change<T>(
+        &self,
+        key: &FunctionKey,
+        decide: impl FnOnce(&mut Function) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let turn = self.functions.turn.lock().await;
+        let old = self.functions.get(key)?;
+        let mut draft = old.function.clone();
+        let answer = decide(&mut draft)?;
+        self.store.commit(difference(Some(&old.function), Some(&draft))).await?;
+        let new = Arc::new(Live::new(draft, Some(&old), &self.code));
+        self.functions.put(key, Some(new.clone()));
+        drop(turn);
+        self.retire(&old, Some(&new)).await;
+        Ok(answer)
+    }
+
+    /// Removes a function.
+    pub(crate) async fn remove(&self, key: &FunctionKey) -> Result<(), Error> {
+        let turn = self.functions.turn.lock().await;
+        let old = self.functions.get(key)?;
+        self.store.commit(difference(Some(&old.function), None)).await?;
+        self.functions.put(key, None);
+        drop(turn);
+        self.retire(&old, None).await;
+        Ok(())
+    }
+
+    /// Ends the instances of versions that are no more, and removes what only they used.
+    async fn retire(&self, old: &Live, new: Option<&Live>) {
+        let kept = |run: &Arc<runtime::Function>| {
+            new.is_some_and(|new| new.runs.values().any(|it| it.key == run.key))
+        };
+        let gone: Vec<_> = old.runs.values().filter(|run| !kept(run)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        gone.iter().for_each(|run| self.pool.retire(&run.key));
+        lock(&self.functions.leaving).extend(gone);
+        let still = new.map(|new| blobs(&new.function)).unwrap_or_default();
+        let unused = blobs(&old.function).difference(&still).copied().collect();
+        self.code.forget(unused).await;
+        self.code.collect(|| self.functions.packages()).await;
+    }
+
+    /// Removes the unpacked code that no function uses; a start calls it.
+    pub(crate) async fn collect_code(&self) {
+        self.code.collect(|| self.functions.packages()).await;
+    }
+}
+
+fn blobs(function: &Function) -> HashSet<BlobId> {
+    function.versions.values().map(|version| version.code.blob).collect()
+}
+
+/// A random number from 0 to below 1.
+fn roll() -> f64 {
+    f64::from(u32::from_le_bytes(ids::random())) / (f64::from(u32::MAX) + 1.0)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

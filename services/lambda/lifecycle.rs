@@ -1,0 +1,24 @@
+//! How the service begins and ends with the server.
+
+use std::sync::Arc;
+
+use store::ReadError;
+
+use crate::Lambda;
+
+impl Lambda {
+    /// Takes events from the bus and polls the sources of every mapping. Call it when the other
+    /// services have been opened.
+    ///
+    /// # Errors
+    /// The mappings cannot be read.
+    pub async fn start(self: &Arc<Self>) -> Result<(), ReadError> {
+        self.bus.directory().offer_target("lambda", self.clone());
+        self.resume_mappings().await
+    }
+
+    /// Ends the pollers and waits for their batches.
+    pub async fn shutdown(&self) {
+        self.sources.shutdown().await;
+    }
+}

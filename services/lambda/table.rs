@@ -1,0 +1,96 @@
+//! The operations with what each needs permission for. IAM's actions are named as its operations,
+//! except where a line says otherwise.
+
+use std::sync::Arc;
+
+use kit::{Arn, Caller};
+use model::lambda as api;
+use wire::{Access, Table};
+
+use crate::{
+    Lambda,
+    invoke::concurrency::FunctionKey,
+    name::FunctionName,
+    ops::{
+        account_settings, aliases, concurrency, create_function, delete_function, get_function,
+        list_functions, permissions, tags, unset, update_function_code,
+        update_function_configuration, versions,
+    },
+};
+
+/// Adds operations to a table: name, function, ARNs.
+macro_rules! operations {
+    ($table:expr, $lambda:expr, $($name:ident => $run:path, $resources:expr;)*) => {
+        $table$(.on::<api::$name, _, _, _>(
+            $lambda,
+            $run,
+            Access::new(concat!("lambda:", stringify!($name)), $resources),
+        ))*
+    };
+}
+
+/// All operations.
+pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
+    let table = Table::new(&model::lambda::SERVICE);
+    let table = with_functions(table, lambda);
+    with_versions(table, lambda)
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_functions(table: Table, lambda: &Arc<Lambda>) -> Table {
+    operations! { table, lambda,
+        CreateFunction => create_function::run, |c, i| function(c, &i.function_name);
+        GetFunction => get_function::run, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        GetFunctionConfiguration => get_function::configuration, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        ListFunctions => list_functions::run, |_, _| Vec::new();
+        UpdateFunctionCode => update_function_code::run, |c, i| function(c, &i.function_name);
+        UpdateFunctionConfiguration => update_function_configuration::run, |c, i| function(c, &i.function_name);
+        DeleteFunction => delete_function::run, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        TagResource => tags::tag, |_, i| i.resource.parse().into_iter().collect();
+        UntagResource => tags::untag, |_, i| i.resource.parse().into_iter().collect();
+        ListTags => tags::list, |_, i| i.resource.parse().into_iter().collect();
+        GetAccountSettings => account_settings::run, |_, _| Vec::new();
+        PutFunctionConcurrency => concurrency::put, |c, i| function(c, &i.function_name);
+        GetFunctionConcurrency => concurrency::get, |c, i| function(c, &i.function_name);
+        DeleteFunctionConcurrency => concurrency::delete, |c, i| function(c, &i.function_name);
+        GetFunctionRecursionConfig => unset::recursion, |c, i| function(c, &i.function_name);
+        GetRuntimeManagementConfig => unset::runtime_management, |c, i| function(c, &i.function_name);
+        GetFunctionCodeSigningConfig => unset::code_signing, |c, i| function(c, &i.function_name);
+    }
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_versions(table: Table, lambda: &Arc<Lambda>) -> Table {
+    operations! { table, lambda,
+        PublishVersion => versions::publish, |c, i| function(c, &i.function_name);
+        ListVersionsByFunction => versions::list, |c, i| function(c, &i.function_name);
+        CreateAlias => aliases::create, |c, i| function(c, &i.function_name);
+        GetAlias => aliases::get, |c, i| function(c, &i.function_name);
+        ListAliases => aliases::list, |c, i| function(c, &i.function_name);
+        UpdateAlias => aliases::update, |c, i| function(c, &i.function_name);
+        DeleteAlias => aliases::delete, |c, i| function(c, &i.function_name);
+        AddPermission => permissions::add, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        RemovePermission => permissions::remove, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        GetPolicy => permissions::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+    }
+}
+
+/// A function's own ARN.
+fn function(caller: &Caller, text: &str) -> Vec<Arn> {
+    key(caller, text).map(|(key, _)| key.arn()).into_iter().collect()
+}
+
+/// The ARN of the version or alias that is named, or the function's own.
+fn qualified(caller: &Caller, text: &str, qualifier: Option<&str>) -> Vec<Arn> {
+    let arn = key(caller, text).and_then(|(key, derived)| {
+        key.qualified(qualifier.or(derived.as_deref())).parse().ok()
+    });
+    arn.into_iter().collect()
+}
+
+fn key(caller: &Caller, text: &str) -> Option<(FunctionKey, Option<String>)> {
+    let name = FunctionName::parse(text).ok()?;
+    let account = name.account.unwrap_or(caller.account);
+    let region = name.region.unwrap_or_else(|| caller.region.clone());
+    Some((FunctionKey { account, region, name: name.name }, name.qualifier))
+}

@@ -1,0 +1,86 @@
+//! The versions of a function: `$LATEST`, which changes, and the numbered ones, which do not. Pure.
+
+use std::fmt;
+
+use kit::{Millis, ids};
+use serde::{Deserialize, Serialize};
+
+use crate::{code::Code, name::LATEST, settings::Settings};
+
+/// Which version. Numbers are given once and rise; `$LATEST` is before all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Number(pub(crate) u64);
+
+impl Number {
+    /// `$LATEST`.
+    pub(crate) const LATEST: Number = Number(0);
+
+    /// Reads `$LATEST` or a positive number in its only form; `None` for aliases.
+    pub(crate) fn parse(text: &str) -> Option<Number> {
+        if text == LATEST {
+            return Some(Number::LATEST);
+        }
+        let number = text.parse().ok().filter(|number| *number > 0)?;
+        (Number(number).to_string() == text).then_some(Number(number))
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Number::LATEST => f.write_str(LATEST),
+            Number(number) => number.fmt(f),
+        }
+    }
+}
+
+/// Code and settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) number: Number,
+    pub(crate) settings: Settings,
+    pub(crate) code: Code,
+    /// Given when it was published; else the settings' description is shown.
+    pub(crate) description: Option<String>,
+    /// `RevisionId`.
+    pub(crate) revision: String,
+    pub(crate) modified: Millis,
+}
+
+impl Version {
+    /// A new function's `$LATEST`.
+    pub(crate) fn first(settings: Settings, code: Code, now: Millis) -> Version {
+        let (number, revision) = (Number::LATEST, ids::uuid());
+        Version { number, settings, code, description: None, revision, modified: now }
+    }
+
+    /// This `$LATEST` as a numbered version.
+    pub(crate) fn published(&self, number: Number, description: Option<String>) -> Version {
+        Version { number, description, revision: ids::uuid(), ..self.clone() }
+    }
+
+    /// Whether `$LATEST` is still what it was when `self` was published.
+    pub(crate) fn is_copy_of(&self, latest: &Version) -> bool {
+        self.code.sha256 == latest.code.sha256 && self.settings == latest.settings
+    }
+
+    /// `Description`.
+    pub(crate) fn description(&self) -> &str {
+        self.description.as_deref().unwrap_or(&self.settings.description)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_one_spelling() {
+        assert_eq!(Number::parse("$LATEST"), Some(Number::LATEST));
+        assert_eq!(Number::parse("12"), Some(Number(12)));
+        for text in ["0", "012", "+1", "-1", "PROD", "", "99999999999999999999"] {
+            assert_eq!(Number::parse(text), None, "{text}");
+        }
+        assert_eq!((Number::LATEST.to_string(), Number(3).to_string()), ("$LATEST".into(), "3".into()));
+    }
+}

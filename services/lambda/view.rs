@@ -1,0 +1,155 @@
+//! Functions in the form of answers.
+
+use model::lambda as api;
+use wire::Enumeration;
+
+use crate::{
+    alias::Alias,
+    function::Function,
+    invoke::concurrency::FunctionKey,
+    settings::{Logging, Settings, Vpc},
+    version::Version,
+};
+
+const BEING_CREATED: &str = "The function is being created.";
+
+/// Where a function is in its life, as an answer shows it. Code is unpacked and durable before the
+/// answer of the operation that brought it, which shows the function as being at work all the same:
+/// clients wait for the change of state as they do for AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// In the answer that creates it.
+    Creating,
+    /// In the answer that changes it.
+    Updating,
+    /// At any later time.
+    Settled,
+    /// In lists, which show no state.
+    Listed,
+}
+
+/// A version's configuration, under the ARN by which it was asked for.
+pub(crate) fn configuration(
+    key: &FunctionKey,
+    version: &Version,
+    qualifier: Option<&str>,
+    moment: Moment,
+) -> api::FunctionConfiguration {
+    let settings = &version.settings;
+    let configuration = api::FunctionConfiguration {
+        function_name: Some(key.name.clone()),
+        function_arn: Some(key.qualified(qualifier)),
+        runtime: Some(settings.runtime.clone()),
+        role: Some(settings.role.clone()),
+        handler: Some(settings.handler.clone()),
+        code_size: i64::try_from(version.code.bytes).ok(),
+        description: Some(version.description().to_owned()),
+        timeout: i32::try_from(settings.timeout_seconds).ok(),
+        memory_size: i32::try_from(settings.memory_mib).ok(),
+        last_modified: Some(version.modified.iso8601().replace('Z', "+0000")),
+        code_sha256: Some(version.code.base64()),
+        version: Some(version.number.to_string()),
+        vpc_config: settings.vpc.as_ref().map(vpc),
+        dead_letter_config: dead_letter(settings),
+        environment: environment(settings),
+        kms_key_arn: settings.kms_key.clone(),
+        tracing_config: Some(api::TracingConfigResponse { mode: Some(tracing(settings)) }),
+        revision_id: Some(version.revision.clone()),
+        package_type: Some(api::PackageType::Zip),
+        architectures: api::Architecture::from_name(&settings.architecture).map(|it| vec![it]),
+        ephemeral_storage: Some(api::EphemeralStorage { size: settings.ephemeral_mib as i32 }),
+        snap_start: Some(snap_start(settings)),
+        logging_config: Some(logging(&settings.logging, &key.name)),
+        ..api::FunctionConfiguration::default()
+    };
+    at(configuration, moment)
+}
+
+fn at(
+    configuration: api::FunctionConfiguration,
+    moment: Moment,
+) -> api::FunctionConfiguration {
+    match moment {
+        Moment::Listed => configuration,
+        Moment::Creating => api::FunctionConfiguration {
+            state: Some(api::State::Pending),
+            state_reason: Some(BEING_CREATED.to_owned()),
+            state_reason_code: Some(api::StateReasonCode::Creating),
+            ..configuration
+        },
+        Moment::Updating => api::FunctionConfiguration {
+            state: Some(api::State::Active),
+            last_update_status: Some(api::LastUpdateStatus::InProgress),
+            last_update_status_reason: Some(BEING_CREATED.to_owned()),
+            ..configuration
+        },
+        Moment::Settled => api::FunctionConfiguration {
+            state: Some(api::State::Active),
+            last_update_status: Some(api::LastUpdateStatus::Successful),
+            ..configuration
+        },
+    }
+}
+
+fn vpc(vpc: &Vpc) -> api::VpcConfigResponse {
+    api::VpcConfigResponse {
+        subnet_ids: Some(vpc.subnets.clone()),
+        security_group_ids: Some(vpc.security_groups.clone()),
+        vpc_id: None,
+        ipv6_allowed_for_dual_stack: Some(vpc.ipv6),
+    }
+}
+
+fn dead_letter(settings: &Settings) -> Option<api::DeadLetterConfig> {
+    let target = settings.dead_letter.as_ref()?;
+    Some(api::DeadLetterConfig { target_arn: Some(target.to_string()) })
+}
+
+fn environment(settings: &Settings) -> Option<api::EnvironmentResponse> {
+    let variables = settings.environment.clone()?;
+    Some(api::EnvironmentResponse { variables: Some(variables), error: None })
+}
+
+fn tracing(settings: &Settings) -> api::TracingMode {
+    match settings.traced {
+        true => api::TracingMode::Active,
+        false => api::TracingMode::PassThrough,
+    }
+}
+
+fn snap_start(settings: &Settings) -> api::SnapStartResponse {
+    let apply_on = match settings.snap_start {
+        true => api::SnapStartApplyOn::PublishedVersions,
+        false => api::SnapStartApplyOn::None,
+    };
+    let optimization_status = Some(api::SnapStartOptimizationStatus::Off);
+    api::SnapStartResponse { apply_on: Some(apply_on), optimization_status }
+}
+
+fn logging(logging: &Logging, function: &str) -> api::LoggingConfig {
+    let application = logging.application_level.as_deref();
+    let system = logging.system_level.as_deref();
+    let format = if logging.json { api::LogFormat::Json } else { api::LogFormat::Text };
+    let group = logging.group.clone().unwrap_or_else(|| format!("/aws/lambda/{function}"));
+    api::LoggingConfig {
+        log_format: Some(format),
+        application_log_level: application.and_then(api::ApplicationLogLevel::from_name),
+        system_log_level: system.and_then(api::SystemLogLevel::from_name),
+        log_group: Some(group),
+    }
+}
+
+/// An alias.
+pub(crate) fn alias(function: &Function, name: &str, alias: &Alias) -> api::AliasConfiguration {
+    let weights = alias.second.map(|(second, weight)| api::AliasRoutingConfiguration {
+        additional_version_weights: Some([(second.to_string(), weight)].into()),
+    });
+    api::AliasConfiguration {
+        alias_arn: Some(function.key.qualified(Some(name))),
+        name: Some(name.to_owned()),
+        function_version: Some(alias.version.to_string()),
+        description: Some(alias.description.clone()),
+        routing_config: weights,
+        revision_id: Some(alias.revision.clone()),
+    }
+}

@@ -1,0 +1,36 @@
+//! The access keys of sessions, for signature checks. Keys of users and accounts are IAM's.
+
+use kit::Millis;
+use wire::{Key, KeyError, Keys};
+
+use crate::{Sts, session};
+
+impl Keys for Sts {
+    fn find(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+        now: Millis,
+    ) -> Result<Key, KeyError> {
+        if !session::is_session(access_key_id) {
+            return Err(KeyError::Unknown);
+        }
+        let session = session_token.and_then(|token| self.seal.open(token));
+        let session = session.ok_or(KeyError::BadToken)?;
+        if session.access_key_id != access_key_id {
+            return Err(KeyError::BadToken);
+        }
+        if session.expires <= now {
+            return Err(KeyError::Expired);
+        }
+        Ok(Key {
+            secret: self.seal.secret(access_key_id),
+            account: session.account,
+            principal: session.principal,
+            active: true,
+        })
+    }
+
+    /// Nothing is kept of sessions; that a role is used is noted when its session begins.
+    fn used(&self, _access_key_id: &str, _service: &str, _region: &str, _now: Millis) {}
+}
