@@ -1,11 +1,21 @@
 //! The project's own commands: `cargo xtask NAME`. One file per command.
 
+mod clients;
 mod codegen;
+mod demo;
 mod model;
 mod models;
+mod program;
 mod selection;
+mod server;
+mod speed;
+mod test;
+mod tidy;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +28,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Starts a server and shows a chain of a bucket, two functions and a queue at work.
+    Demo(demo::Flags),
+    /// Runs every check: what continuous integration runs.
+    Test(test::Flags),
+    /// Measures the server, each number beside what the machine allows.
+    Speed(speed::Flags),
+    /// Checks what no compiler does: paths in the manual, who depends on whom, first lines.
+    Tidy,
     /// Writes crates/model from models/.
     Codegen {
         /// Changes nothing; fails if a file would change.
@@ -28,12 +46,28 @@ enum Command {
     Models,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Codegen { check: false } => codegen::write(&root()),
-        Command::Codegen { check: true } => codegen::check(&root()),
-        Command::Models => models::run(&root()),
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let root = root();
+    match command {
+        Command::Demo(flags) => demo::run(&root, flags)?,
+        Command::Test(flags) => return test::run(&root, &flags),
+        Command::Speed(flags) => speed::run(&root, &flags)?,
+        Command::Tidy => tidy::check(&root)?,
+        Command::Codegen { check: false } => codegen::write(&root)?,
+        Command::Codegen { check: true } => codegen::check(&root)?,
+        Command::Models => models::run(&root)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The workspace's folder.

@@ -1,21 +1,36 @@
-//! `lampejo doctor`: what the machine lacks, and how to mend it.
+//! `lampejo doctor`: what the machine has for functions, what it lacks, and how to mend it.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-use crate::config::{Config, Isolation};
+use bus::Directory;
+use kit::Clock;
+use lambda::{InstanceLogs, InstanceSurroundings};
+use runtime::{Doctor, Pool};
 
-/// Prints each finding; fails if functions cannot run.
+use crate::{config::Config, up::pool_config};
+
+/// Prints each finding; fails if functions cannot run isolated.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let isolation = match config.isolation {
-        Isolation::Sandbox => runtime::Isolation::Sandbox,
-        Isolation::Process => runtime::Isolation::Process,
-    };
-    let findings = runtime::doctor(isolation, &config.data.join("runtime")).await?;
+    let doctor = examine(config).await?;
     let mut sound = true;
-    for finding in findings {
+    for finding in &doctor.sandbox {
         let mark = if finding.ok { "ok  " } else { "LACK" };
         println!("{mark}  {:<14} {}", finding.what, finding.detail);
         sound &= finding.ok || finding.what != "sandbox";
     }
+    for (runtime, provider) in &doctor.runtimes {
+        println!("ok    {runtime:<14} {} {}", provider.version, provider.executable.display());
+    }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks a pool of its own that serves nobody.
+async fn examine(config: &Config) -> anyhow::Result<Doctor> {
+    let directory = Arc::new(Directory::default());
+    let logs = InstanceLogs::start(directory.clone());
+    let surroundings = InstanceSurroundings::new(directory);
+    let pool = Pool::open(pool_config(config), Clock::default(), logs, surroundings)?;
+    let doctor = pool.doctor().await;
+    pool.shutdown().await;
+    Ok(doctor)
 }

@@ -1,8 +1,8 @@
-//! `lampejo runtime`: what functions import without packaging it.
+//! `lampejo runtime`: installs what functions import without packaging it.
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// What to do about runtimes.
 #[derive(Args)]
@@ -13,37 +13,34 @@ pub(crate) struct Flags {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Install the AWS SDKs for Python and Node.js functions into the data folder
+    /// Install the AWS SDK that functions import without packaging it
     Sdk {
-        /// python, nodejs; none: both
-        languages: Vec<String>,
+        /// Whose SDK; none: all of them
+        languages: Vec<Language>,
         /// The server's data folder
         #[arg(long, env = "LAMPEJO_DATA", default_value = ".lampejo")]
         data: PathBuf,
     },
-    /// List the runtimes that this machine can run
-    List,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Language {
+    /// boto3, by pip
+    Python,
+    /// @aws-sdk/*, by npm
+    Nodejs,
 }
 
 pub(crate) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
-    match flags.action {
-        Action::Sdk { languages, data } => install(&languages, &data),
-        Action::List => {
-            for line in runtime::available() {
-                println!("{line}");
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-    }
-}
-
-fn install(languages: &[String], data: &std::path::Path) -> anyhow::Result<ExitCode> {
-    let all = ["python".to_owned(), "nodejs".to_owned()];
-    let chosen = if languages.is_empty() { &all[..] } else { languages };
+    let Action::Sdk { languages, data } = flags.action;
+    let all = [Language::Python, Language::Nodejs];
+    let chosen = if languages.is_empty() { &all[..] } else { &languages };
     for language in chosen {
-        runtime::install_sdk(&data.join("runtime"), language.parse()?, &mut |line| {
-            println!("{language}: {line}");
-        })?;
+        let language = match language {
+            Language::Python => runtime::Language::Python,
+            Language::Nodejs => runtime::Language::Node,
+        };
+        runtime::install_sdk(&data.join("runtime"), language, &mut |line| println!("{line}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,6 @@
 //! `lampejo up`: the start order, what is printed, and the shutdown.
 
-use std::{
-    net::SocketAddr,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -87,10 +83,11 @@ impl Server {
 
         let surroundings = InstanceSurroundings::new(directory.clone());
         let sink = InstanceLogs::start(directory.clone());
-        let pool = Pool::open(pool_config(config, folder), clock.clone(), sink, surroundings.clone())?;
+        let pool = Pool::open(pool_config(config), clock.clone(), sink, surroundings.clone())?;
         let lambda_store = store.with_blobs("lambda")?;
         let lambda =
-            Lambda::open(lambda_store, bus.clone(), clock.clone(), pool.clone(), folder).await?;
+            Lambda::open(lambda_store, bus.clone(), clock.clone(), pool.clone(), folder.path())
+                .await?;
 
         let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
         let secrets = (config.auth == Auth::Enforce)
@@ -139,7 +136,7 @@ impl Server {
     }
 }
 
-fn pool_config(config: &Config, folder: &DataFolder) -> runtime::Config {
+pub(crate) fn pool_config(config: &Config) -> runtime::Config {
     let isolation = match config.isolation {
         Isolation::Sandbox => runtime::Isolation::Sandbox,
         Isolation::Process => runtime::Isolation::Process,
@@ -148,7 +145,7 @@ fn pool_config(config: &Config, folder: &DataFolder) -> runtime::Config {
         isolation,
         max_instances: config.max_instances,
         nearest_runtime: config.nearest_runtime,
-        ..runtime::Config::new(folder.join("runtime"))
+        ..runtime::Config::new(config.data.join("runtime"))
     }
 }
 
@@ -194,8 +191,8 @@ struct ObjectKeys {
 }
 
 impl Secrets for ObjectKeys {
-    fn secret(&self, access_key: &str) -> Option<String> {
-        let key = self.keys.find(access_key, None, self.clock.now()).ok()?;
+    fn secret(&self, access_key: &str, session_token: Option<&str>) -> Option<String> {
+        let key = self.keys.find(access_key, session_token, self.clock.now()).ok()?;
         key.active.then_some(key.secret)
     }
 }
@@ -235,8 +232,8 @@ async fn show_root_key(config: &Config, iam: &Iam) -> anyhow::Result<()> {
     }
     if let Some(key) = iam.ensure_root_key(AccountId::DEFAULT).await? {
         println!("  root key of account {}, shown this once:", AccountId::DEFAULT);
-        println!("    AWS_ACCESS_KEY_ID={}", key.id);
-        println!("    AWS_SECRET_ACCESS_KEY={}", key.secret);
+        println!("    AWS_ACCESS_KEY_ID={}", key.access_key_id);
+        println!("    AWS_SECRET_ACCESS_KEY={}", key.secret_access_key);
     }
     Ok(())
 }
@@ -252,6 +249,7 @@ async fn interrupted() -> anyhow::Result<()> {
 
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("LAMPEJO_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // s3s logs every error answer of ours as an internal one: our front says the real code.
+    let filter = EnvFilter::try_from_env("LAMPEJO_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -15,6 +15,9 @@ use crate::{
 /// Lambda's limit of a response: 6 MiB and a little.
 pub(crate) const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
 
+/// Replies are held back for the next one's packet up to this much.
+const MAX_OWED_BYTES: usize = 4096;
+
 /// What a request comes to.
 enum Reply {
     /// Answered with this.
@@ -42,7 +45,7 @@ async fn converse(stream: &Arc<TcpStream>, desk: &Desk) -> io::Result<()> {
             Reply::WhenInvoked => continue,
             Reply::Now(bytes) => owed.extend_from_slice(&bytes),
         }
-        if !reader.has_more() {
+        if !reader.has_more() || owed.len() > MAX_OWED_BYTES {
             http::write_all(stream, &[&owed]).await?;
             owed.clear();
         }

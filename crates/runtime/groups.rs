@@ -59,7 +59,7 @@ pub(crate) struct Circumstances {
 }
 
 /// What the pool holds, by function key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PoolStatus {
     /// Functions that have instances, or requests that wait for one.
     pub functions: BTreeMap<String, FunctionStatus>,
@@ -70,7 +70,7 @@ pub struct PoolStatus {
 }
 
 /// One function's instances.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct FunctionStatus {
     /// Waiting for requests.
     pub idle: usize,

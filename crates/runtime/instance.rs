@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Connections of one instance to the Runtime API at once.
-const MAX_CONNECTIONS: usize = 32;
+const MAX_CONNECTIONS: usize = 16;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// One place among the pool's instances; dropping it frees the place.

@@ -8,6 +8,7 @@
 
 mod api;
 mod bootstrap;
+mod config;
 mod desk;
 mod environment;
 mod faults;
@@ -25,10 +26,11 @@ mod sandbox;
 mod sdk;
 mod start;
 
+pub use config::{Config, Doctor};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use languages::{Language, Provider};
-pub use pool::{Config, Doctor, Pool};
+pub use pool::Pool;
 pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};
 pub use start::StartKind;

@@ -8,8 +8,6 @@
 
 use std::{
     fs,
-    ops::Range,
-    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -25,15 +23,16 @@ use tokio::{
 
 use crate::{
     bootstrap::Bootstraps,
+    config::{Config, Doctor},
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
     instance::{Instance, Slot},
     invoke,
-    languages::{Languages, Provider},
+    languages::Languages,
     lines,
     log::Log,
-    sandbox::{Finding, Isolation, Sandboxer},
+    sandbox::Sandboxer,
     start::{HostIds, NotStarted, StartKind, Starter},
 };
 
@@ -45,46 +44,6 @@ const REAP_EVERY: Duration = Duration::from_secs(1);
 const SETTLES_WITHIN: Duration = Duration::from_millis(5);
 /// Interpreters that boot at once, a processor: more only get in each other's way.
 const STARTS_PER_CPU: usize = 4;
-
-/// The pool's settings.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The runtime's own folder in the data folder.
-    pub data: PathBuf,
-    /// How instances are kept apart.
-    pub isolation: Isolation,
-    /// Most instances at once, idle ones included.
-    pub max_instances: usize,
-    /// How long an instance may idle, unless its function says otherwise.
-    pub idle: Duration,
-    /// Whether a missing runtime is served by the nearest version there is.
-    pub nearest_runtime: bool,
-    /// Host user ids that functions run as when the server is root; each has its own.
-    pub host_ids: Range<u32>,
-}
-
-impl Config {
-    /// The defaults: sandboxed, 1,000 instances, 10 minutes.
-    pub fn new(data: impl Into<PathBuf>) -> Config {
-        Config {
-            data: data.into(),
-            isolation: Isolation::Sandbox,
-            max_instances: 1000,
-            idle: Duration::from_secs(600),
-            nearest_runtime: false,
-            host_ids: 1_000_000..1_065_536,
-        }
-    }
-}
-
-/// What the machine offers functions.
-#[derive(Clone, Debug)]
-pub struct Doctor {
-    /// The sandbox.
-    pub sandbox: Vec<Finding>,
-    /// Runtimes that can be run, and by what.
-    pub runtimes: Vec<(&'static str, Arc<Provider>)>,
-}
 
 /// Runs functions. Cheap to share.
 pub struct Pool {
@@ -218,8 +177,11 @@ impl Pool {
         if circumstances.soon_free {
             self.clock.sleep(SETTLES_WITHIN).await;
         }
-        let turn = self.starting.acquire().await;
-        if turn.is_err() || !self.groups.still_wanted(&function.key) {
+        let Ok(_turn) = self.starting.acquire().await else {
+            let stopping = Given::Refused(RuntimeError::Stopping);
+            return self.groups.not_started(&function.key, stopping);
+        };
+        if !self.groups.still_wanted(&function.key) {
             return;
         }
         let slot = match self.slot() {

@@ -12,27 +12,33 @@ use kit::ids;
 
 use crate::languages::Language;
 
-const PYTHON: [&str; 6] =
-    ["boto3==1.43.11", "botocore==1.43.11", "s3transfer", "jmespath", "python-dateutil", "urllib3"];
+const PYTHON: [&str; 6] = [
+    "boto3==1.43.11",
+    "botocore==1.43.11",
+    "s3transfer==0.17.1",
+    "jmespath==1.1.0",
+    "python-dateutil==2.9.0.post0",
+    "urllib3==2.8.0",
+];
 
 /// The clients of the services that lampejo has, and those that most functions carry around.
 const NODE: [&str; 16] = [
-    "@aws-sdk/client-cloudwatch-logs@3",
-    "@aws-sdk/client-dynamodb@3",
-    "@aws-sdk/client-eventbridge@3",
-    "@aws-sdk/client-kinesis@3",
-    "@aws-sdk/client-lambda@3",
-    "@aws-sdk/client-s3@3",
-    "@aws-sdk/client-scheduler@3",
-    "@aws-sdk/client-secrets-manager@3",
-    "@aws-sdk/client-sfn@3",
-    "@aws-sdk/client-sns@3",
-    "@aws-sdk/client-sqs@3",
-    "@aws-sdk/client-ssm@3",
-    "@aws-sdk/client-sts@3",
-    "@aws-sdk/lib-dynamodb@3",
-    "@aws-sdk/lib-storage@3",
-    "@aws-sdk/s3-request-presigner@3",
+    "@aws-sdk/client-cloudwatch-logs@3.1169.0",
+    "@aws-sdk/client-dynamodb@3.1164.0",
+    "@aws-sdk/client-eventbridge@3.1169.0",
+    "@aws-sdk/client-kinesis@3.1143.0",
+    "@aws-sdk/client-lambda@3.1164.0",
+    "@aws-sdk/client-s3@3.1173.0",
+    "@aws-sdk/client-scheduler@3.1169.0",
+    "@aws-sdk/client-secrets-manager@3.1164.0",
+    "@aws-sdk/client-sfn@3.1164.0",
+    "@aws-sdk/client-sns@3.1169.0",
+    "@aws-sdk/client-sqs@3.1169.0",
+    "@aws-sdk/client-ssm@3.1169.0",
+    "@aws-sdk/client-sts@3.1173.0",
+    "@aws-sdk/lib-dynamodb@3.1162.0",
+    "@aws-sdk/lib-storage@3.1173.0",
+    "@aws-sdk/s3-request-presigner@3.1164.0",
 ];
 
 /// Why the SDK is not there.
@@ -113,7 +119,7 @@ pub fn install_sdk(
 fn folder(data: &Path, language: Language) -> Option<PathBuf> {
     match language {
         Language::Python => Some(data.join("sdk").join(PYTHON[0].replace("==", "-"))),
-        Language::Node => Some(data.join("sdk").join("aws-sdk-js-3")),
+        Language::Node => Some(data.join("sdk").join("aws-sdk-js-3.1173.0")),
         Language::Provided => None,
     }
 }

@@ -30,7 +30,9 @@ impl Alias {
     /// Whether the two versions may share an alias.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.second {
-            Some((second, _)) if second == self.version => Err(Error::VersionWeighedTwice(second.0)),
+            Some((second, _)) if second == self.version => {
+                Err(Error::VersionWeighedTwice(second.0))
+            }
             Some(_) if self.version == Number::LATEST => Err(Error::LatestWeighed),
             _ => Ok(()),
         }
@@ -51,9 +53,7 @@ impl Alias {
 }
 
 /// Reads `AdditionalVersionWeights`: none or one.
-pub(crate) fn second(
-    weights: Option<&wire::Map<f64>>,
-) -> Result<Option<(Number, f64)>, Error> {
+pub(crate) fn second(weights: Option<&wire::Map<f64>>) -> Result<Option<(Number, f64)>, Error> {
     let Some(weights) = weights else { return Ok(None) };
     let Some((version, weight)) = weights.first_key_value() else { return Ok(None) };
     let shown = || {

@@ -87,7 +87,8 @@ impl CodeStore {
             if path.is_dir() {
                 return Ok(());
             }
-            let done = package::unpack(&zip, &unfinished).and_then(|()| publish(&unfinished, &path));
+            let done =
+                package::unpack(&zip, &unfinished).and_then(|()| publish(&unfinished, &path));
             if done.is_err() {
                 // What this leaves behind, the next start removes.
                 let _ = fs::remove_dir_all(&unfinished);
@@ -104,7 +105,10 @@ impl CodeStore {
     }
 
     /// Unpacks what is missing of these packages; a start calls it.
-    pub(crate) async fn complete(&self, packages: impl Iterator<Item = &Code>) -> Result<(), Error> {
+    pub(crate) async fn complete(
+        &self,
+        packages: impl Iterator<Item = &Code>,
+    ) -> Result<(), Error> {
         for code in packages.filter(|code| !self.path(&code.sha256).is_dir()) {
             let zip = self.zip(code.blob).await.map_err(Error::at("reading a package"))?;
             self.unpack(&code.sha256, zip).await?;

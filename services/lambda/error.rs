@@ -159,8 +159,8 @@ pub enum Error {
     InvalidFunctionName(String),
     #[error(
         "1 validation error detected: Value '{0}' at 'functionName' failed to satisfy constraint: \
-         Member must have length less than or equal to {}",
-        limits::NAME_CHARS
+         Member must have length less than or equal to {most}",
+        most = limits::NAME_CHARS
     )]
     NameTooLong(String),
     #[error(
@@ -187,7 +187,7 @@ pub enum Error {
     // others
     #[error("User: {caller} is not authorized to perform this operation on resource: {function}")]
     OtherAccount { caller: String, function: String },
-    #[error("The final policy size ({0}) is bigger than the limit ({})", limits::POLICY_BYTES)]
+    #[error("The final policy size ({0}) is bigger than the limit ({most})", most = limits::POLICY_BYTES)]
     PolicyTooLong(usize),
     #[error("Zipped size must be smaller than {} bytes", limits::ZIPPED_BYTES)]
     ZippedTooLarge,

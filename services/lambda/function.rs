@@ -181,7 +181,12 @@ mod tests {
         let first = function.publish(Some("mine".to_owned()));
         assert_eq!((first.number, first.description()), (Number(1), "mine"));
         assert!(Arc::ptr_eq(&function.publish(Some("other".to_owned())), &first));
-        function.change_latest(Millis(1), |latest| { latest.code = code("b"); Ok(()) }).unwrap();
+        function
+            .change_latest(Millis(1), |latest| {
+                latest.code = code("b");
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(function.publish(None).number, Number(2));
         function
             .change_latest(Millis(2), |latest| {

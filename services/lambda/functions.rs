@@ -178,7 +178,8 @@ impl Functions {
     fn packages(&self) -> BTreeSet<String> {
         let mut leaving = lock(&self.leaving);
         leaving.retain(|run| Arc::strong_count(run) > 1);
-        let running = leaving.iter().filter_map(|run| Some(run.code.file_name()?.to_str()?.to_owned()));
+        let running =
+            leaving.iter().filter_map(|run| Some(run.code.file_name()?.to_str()?.to_owned()));
         let mut packages: BTreeSet<String> = running.collect();
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         for live in places.values().flat_map(|place| place.functions.values()) {
@@ -286,7 +287,7 @@ impl Lambda {
         Ok(())
     }
 
-    /// Ends the instances of versions that are no more, and removes what only they used.
+    /// Ends the instances of versions that are no more, and removes the zips that only they named.
     async fn retire(&self, old: &Live, new: Option<&Live>) {
         let kept = |run: &Arc<runtime::Function>| {
             new.is_some_and(|new| new.runs.values().any(|it| it.key == run.key))
@@ -300,10 +301,10 @@ impl Lambda {
         let still = new.map(|new| blobs(&new.function)).unwrap_or_default();
         let unused = blobs(&old.function).difference(&still).copied().collect();
         self.code.forget(unused).await;
-        self.code.collect(|| self.functions.packages()).await;
     }
 
-    /// Removes the unpacked code that no function uses; a start calls it.
+    /// Removes the unpacked code that no function names and no instance runs. Called after changes
+    /// that may have left some, and at the start.
     pub(crate) async fn collect_code(&self) {
         self.code.collect(|| self.functions.packages()).await;
     }

@@ -72,13 +72,14 @@ fn read(text: &str) -> Option<FunctionName> {
 /// `us-east-1`, `us-gov-west-1`: words and one digit at the end.
 fn looks_like_region(part: &str) -> bool {
     let mut words = part.rsplit('-');
-    let digit = words.next().is_some_and(|word| word.len() == 1 && word.as_bytes()[0].is_ascii_digit());
+    let digit =
+        words.next().is_some_and(|word| word.len() == 1 && word.as_bytes()[0].is_ascii_digit());
     let others: Vec<&str> = words.collect();
     digit
         && (2..=4).contains(&others.len())
-        && others.iter().all(|word| {
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase())
-        })
+        && others
+            .iter()
+            .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 fn is_name(text: &str) -> bool {

@@ -83,11 +83,7 @@ fn make_folders_above(path: &Path) -> Result<(), Error> {
 }
 
 /// Writes one file and answers with its length. An entry of an earlier entry's name is refused.
-fn write_file<R: Read>(
-    entry: &mut ZipFile<'_, R>,
-    path: &Path,
-    left: u64,
-) -> Result<u64, Error> {
+fn write_file<R: Read>(entry: &mut ZipFile<'_, R>, path: &Path, left: u64) -> Result<u64, Error> {
     make_folders_above(path)?;
     let executable = entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
     let mode = if executable { 0o755 } else { 0o644 };

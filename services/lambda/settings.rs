@@ -313,7 +313,10 @@ mod tests {
         assert!(text.contains("exceeded the 4KB limit. String measured: {\"A\":\"xxx"), "{text}");
         let error = Settings::created(with_variables(&[("AWS_REGION", "a"), ("_HANDLER", "b")]));
         let text = error.unwrap_err().to_string();
-        assert!(text.ends_with("Reserved keys used in this request: AWS_REGION, _HANDLER"), "{text}");
+        assert!(
+            text.ends_with("Reserved keys used in this request: AWS_REGION, _HANDLER"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -107,7 +107,11 @@ impl LogSink for InstanceLogs {
             events,
         });
         if sent.is_err() {
-            tracing::warn!(group = function.log_group, count, "the log service is behind; lines dropped");
+            tracing::warn!(
+                group = function.log_group,
+                count,
+                "the log service is behind; lines dropped"
+            );
         }
     }
 }

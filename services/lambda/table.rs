@@ -13,7 +13,7 @@ use crate::{
     name::FunctionName,
     ops::{
         account_settings, aliases, concurrency, create_function, delete_function, get_function,
-        list_functions, permissions, tags, unset, update_function_code,
+        invoke, list_functions, mapping, permissions, tags, unset, update_function_code,
         update_function_configuration, versions,
     },
 };
@@ -33,7 +33,8 @@ macro_rules! operations {
 pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
     let table = Table::new(&model::lambda::SERVICE);
     let table = with_functions(table, lambda);
-    with_versions(table, lambda)
+    let table = with_versions(table, lambda);
+    with_invokes_and_mappings(table, lambda)
 }
 
 #[rustfmt::skip] // A line for each operation.
@@ -75,6 +76,40 @@ fn with_versions(table: Table, lambda: &Arc<Lambda>) -> Table {
     }
 }
 
+/// `Invoke` and `InvokeAsync` are the action `InvokeFunction`.
+fn with_invokes_and_mappings(table: Table, lambda: &Arc<Lambda>) -> Table {
+    let invoke: Access<api::InvokeInput> = Access::new("lambda:InvokeFunction", |c, i| {
+        qualified(c, &i.function_name, i.qualifier.as_deref())
+    });
+    let invoke_async: Access<api::InvokeAsyncInput> =
+        Access::new("lambda:InvokeFunction", |c, i| function(c, &i.function_name));
+    let table = table
+        .on::<api::Invoke, _, _, _>(lambda, invoke::run, invoke)
+        .on::<api::InvokeAsync, _, _, _>(lambda, invoke::run_async, invoke_async);
+    operations! { table, lambda,
+        CreateEventSourceMapping => mapping::create::run, |c, i| function(c, &i.function_name);
+        GetEventSourceMapping => mapping::get::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+        ListEventSourceMappings => mapping::list::run, |_, _| Vec::new();
+        UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+        DeleteEventSourceMapping => mapping::delete::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+    }
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_invocations(table: Table, lambda: &Arc<Lambda>) -> Table {
+    let invoke: fn(&Caller, &api::InvokeInput) -> Vec<Arn> =
+        |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+    let table = table.on::<api::Invoke, _, _, _>(lambda, invoke::run, Access::new("lambda:InvokeFunction", invoke));
+    operations! { table, lambda,
+        InvokeAsync => invoke::run_async, |c, i| qualified(c, &i.function_name, None);
+        CreateEventSourceMapping => mapping::create::run, |_, _| Vec::new();
+        GetEventSourceMapping => mapping::get::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+        ListEventSourceMappings => mapping::list::run, |_, _| Vec::new();
+        UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+        DeleteEventSourceMapping => mapping::delete::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+    }
+}
+
 /// A function's own ARN.
 fn function(caller: &Caller, text: &str) -> Vec<Arn> {
     key(caller, text).map(|(key, _)| key.arn()).into_iter().collect()
@@ -82,9 +117,8 @@ fn function(caller: &Caller, text: &str) -> Vec<Arn> {
 
 /// The ARN of the version or alias that is named, or the function's own.
 fn qualified(caller: &Caller, text: &str, qualifier: Option<&str>) -> Vec<Arn> {
-    let arn = key(caller, text).and_then(|(key, derived)| {
-        key.qualified(qualifier.or(derived.as_deref())).parse().ok()
-    });
+    let arn = key(caller, text)
+        .and_then(|(key, derived)| key.qualified(qualifier.or(derived.as_deref())).parse().ok());
     arn.into_iter().collect()
 }
 

@@ -45,7 +45,9 @@ impl Target for Lambda {
         let now = self.clock.now();
         let failed = outcome.error.is_some();
         match policy.next(failed, delivery.attempts, delivery.created, now) {
-            Next::Again(at) => Err(DeliveryError::RetryAt { at, reason: "function error".to_owned() }),
+            Next::Again(at) => {
+                Err(DeliveryError::RetryAt { at, reason: "function error".to_owned() })
+            }
             Next::Done => {
                 let end = (Condition::Success, Some(outcome));
                 self.conclude(delivery, &runnable, end, now).await
@@ -70,7 +72,8 @@ impl Lambda {
         let (Ok(account), Ok(region)) = (account, region) else {
             return Err(DeliveryError::Refused(format!("{target} names no function")));
         };
-        let found = self.functions.runnable(account, &region, &name.name, name.qualifier.as_deref());
+        let found =
+            self.functions.runnable(account, &region, &name.name, name.qualifier.as_deref());
         found.map_err(refused)
     }
 
@@ -87,8 +90,7 @@ impl Lambda {
             Condition::Success => policy.on_success,
             _ => policy.on_failure,
         };
-        let dead_letter =
-            runnable.dead_letter.clone().filter(|_| condition != Condition::Success);
+        let dead_letter = runnable.dead_letter.clone().filter(|_| condition != Condition::Success);
         if destination.is_none() && dead_letter.is_none() {
             return Ok(());
         }
@@ -97,7 +99,13 @@ impl Lambda {
         if let Some(destination) = destination {
             let record = record(delivery, runnable, condition, outcome.as_ref(), now);
             let source = runnable.function_arn.clone();
-            deliveries.push(Delivery::new(destination, "lambda.amazonaws.com", source, &caller, record));
+            deliveries.push(Delivery::new(
+                destination,
+                "lambda.amazonaws.com",
+                source,
+                &caller,
+                record,
+            ));
         }
         if let Some(queue) = dead_letter {
             let source = runnable.function_arn.clone();

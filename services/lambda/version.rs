@@ -81,6 +81,9 @@ mod tests {
         for text in ["0", "012", "+1", "-1", "PROD", "", "99999999999999999999"] {
             assert_eq!(Number::parse(text), None, "{text}");
         }
-        assert_eq!((Number::LATEST.to_string(), Number(3).to_string()), ("$LATEST".into(), "3".into()));
+        assert_eq!(
+            (Number::LATEST.to_string(), Number(3).to_string()),
+            ("$LATEST".into(), "3".into())
+        );
     }
 }

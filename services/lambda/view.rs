@@ -65,10 +65,7 @@ pub(crate) fn configuration(
     at(configuration, moment)
 }
 
-fn at(
-    configuration: api::FunctionConfiguration,
-    moment: Moment,
-) -> api::FunctionConfiguration {
+fn at(configuration: api::FunctionConfiguration, moment: Moment) -> api::FunctionConfiguration {
     match moment {
         Moment::Listed => configuration,
         Moment::Creating => api::FunctionConfiguration {

@@ -78,13 +78,14 @@ pub(crate) fn complete(
     if listed.is_empty() {
         return Err(Error::MalformedXML {});
     }
+    let numbers = || listed.iter().map(|part| part.part_number.unwrap_or_default());
+    if numbers().zip(numbers().skip(1)).any(|(one, next)| one >= next) {
+        return Err(Error::InvalidPartOrder { upload: upload.id.clone() });
+    }
     let mut chosen: Vec<&Part> = Vec::with_capacity(listed.len());
     let count = listed.len();
     for (index, mut wanted) in listed.into_iter().enumerate() {
         let number = wanted.part_number.unwrap_or_default();
-        if chosen.last().is_some_and(|last| last.number >= number) {
-            return Err(Error::InvalidPartOrder { upload: upload.id.clone() });
-        }
         let part = find(upload, parts, number, wanted.e_tag.as_ref())?;
         check_listed_checksum(upload, part, &mut wanted)?;
         if index + 1 < count && part.size < limits::PART_MIN_BYTES {

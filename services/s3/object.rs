@@ -187,7 +187,7 @@ mod tests {
     fn bounds_are_those_of_s3() {
         assert!(check_key(&"k".repeat(1024)).is_ok());
         assert!(check_key(&"k".repeat(1025)).is_err());
-        let metadata = |bytes| BTreeMap::from([("n".to_owned(), "v".repeat(bytes - 1))]);
+        let metadata = |bytes: usize| BTreeMap::from([("n".to_owned(), "v".repeat(bytes - 1))]);
         assert!(check_metadata(&metadata(2048)).is_ok());
         assert!(check_metadata(&metadata(2049)).is_err());
         assert!(storage_class(Some("GOLD")).is_err());

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
-    limits, policy,
+    limits,
+    name::Kind,
+    policy,
     redrive::{RedriveAllowPolicy, RedrivePolicy},
 };
 
@@ -74,16 +76,21 @@ const SETTABLE: [&str; 11] = [
 impl Settings {
     /// The settings of a new queue.
     pub(crate) fn create(texts: &Texts) -> Result<Settings, Error> {
-        let fifo = match texts.get("FifoQueue").map(String::as_str) {
-            None => false,
-            Some("true") => true,
+        let kind = match texts.get("FifoQueue").map(String::as_str) {
+            None => Kind::Standard,
+            Some("true") => Kind::Fifo,
             // AWS does not know the attribute on standard queues.
             Some("false") => return Err(Error::unknown_attribute("FifoQueue")),
             Some(_) => return Err(Error::attribute_value("FifoQueue")),
         };
-        let mut settings = Settings::defaults(fifo);
+        let mut settings = Settings::defaults(kind);
         settings.apply(texts)?;
         Ok(settings)
+    }
+
+    /// What kind of queue it is.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.fifo.is_some() { Kind::Fifo } else { Kind::Standard }
     }
 
     /// The settings after SetQueueAttributes.
@@ -102,7 +109,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn defaults(fifo: bool) -> Settings {
+    fn defaults(kind: Kind) -> Settings {
         Settings {
             delay_seconds: 0,
             message_bytes: *limits::MESSAGE_BYTES.end() as usize,
@@ -115,7 +122,7 @@ impl Settings {
             kms_key: None,
             kms_reuse_seconds: 300,
             managed_sse: true,
-            fifo: fifo.then_some(FifoSettings {
+            fifo: (kind == Kind::Fifo).then_some(FifoSettings {
                 content_based_deduplication: false,
                 deduplication_scope: DeduplicationScope::Queue,
                 throughput_limit: ThroughputLimit::PerQueue,

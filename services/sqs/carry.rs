@@ -85,7 +85,7 @@ impl Sqs {
             }
             outcome = self.rows.commit(changes).await.map(drop).map_err(Error::from);
         }
-        settle(from, sequences, &carried, outcome.is_ok(), self.clock.now());
+        settle(from, sequences, &carried, &outcome, self.clock.now());
         outcome
     }
 
@@ -135,21 +135,21 @@ fn settle(
     from: &OpenQueue,
     sequences: &[u64],
     carried: &[Carried],
-    is_committed: bool,
+    outcome: &Result<(), Error>,
     now: Millis,
 ) {
     from.with(now, |rules| {
         for sequence in sequences {
-            match is_committed {
-                true => drop(rules.remove(*sequence)),
-                false => rules.confirm(*sequence, now),
+            match outcome {
+                Ok(()) => drop(rules.remove(*sequence)),
+                Err(_) => rules.confirm(*sequence, now),
             }
         }
     });
     for it in carried {
-        it.to.with(now, |rules| match is_committed {
-            true => rules.confirm(it.to_sequence, now),
-            false => drop(rules.remove(it.to_sequence)),
+        it.to.with(now, |rules| match outcome {
+            Ok(()) => rules.confirm(it.to_sequence, now),
+            Err(_) => drop(rules.remove(it.to_sequence)),
         });
     }
 }

@@ -171,3 +171,66 @@ impl Queue {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        entry::{Arrival, Receives},
+        name::Kind,
+    };
+
+    fn queue(kind: Kind, count: usize) -> Queue {
+        let mut queue = Queue::new(kind, Millis(0));
+        for _ in 0..count {
+            let sequence = queue.reserve(Arrival {
+                sent: Millis(0),
+                visible: Millis(0),
+                group: Some(Arc::from("g")),
+                receives: Receives::default(),
+                rows: Rows::default(),
+                message: None,
+            });
+            queue.confirm(sequence, Millis(0));
+        }
+        queue
+    }
+
+    fn ask(max: usize, dead_after: Option<u32>) -> Ask {
+        Ask { now: Millis(0), until: Millis(1_000), max, dead_after }
+    }
+
+    #[test]
+    fn no_more_than_the_quota_is_in_flight() {
+        let mut queue = queue(Kind::Standard, limits::IN_FLIGHT + 1);
+        let given = queue.lease(ask(usize::MAX, None), || 1);
+        assert_eq!(given.leases.len(), limits::IN_FLIGHT);
+        assert!(queue.lease(ask(1, None), || 1).leases.is_empty());
+        queue.remove(given.leases[0].sequence);
+        assert_eq!(queue.lease(ask(2, None), || 1).leases.len(), 1);
+    }
+
+    #[test]
+    fn a_message_received_too_often_leaves_instead_and_its_group_goes_on() {
+        let mut queue = queue(Kind::Fifo, 2);
+        for _ in 0..2 {
+            let given = queue.lease(ask(1, Some(2)), || 1);
+            assert_eq!((given.leases.len(), given.dead.len()), (1, 0));
+            queue.advance(Millis(1_000), 60);
+        }
+        let given = queue.lease(ask(1, Some(2)), || 1);
+        assert_eq!((given.leases.len(), given.dead.len()), (1, 1));
+        assert!(given.dead[0] < given.leases[0].sequence);
+        queue.confirm(given.dead[0], Millis(1_000));
+        assert_eq!(queue.counts().visible, 1, "it stays if it could not be carried");
+    }
+
+    #[test]
+    fn a_lease_of_no_time_counts_but_hides_nothing() {
+        let mut queue = queue(Kind::Standard, 1);
+        for count in 1..3 {
+            let given = queue.lease(Ask { until: Millis(0), ..ask(10, None) }, || 1);
+            assert_eq!((given.leases.len(), given.leases[0].count), (1, count));
+        }
+    }
+}

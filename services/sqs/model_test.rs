@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::{
     entry::{Arrival, Receives, Rows},
     lease::{Ask, Refusal},
+    name::Kind,
     queue::Queue,
     receipt::Receipt,
 };
@@ -160,7 +161,7 @@ impl Model {
 
 fn run(fifo: bool, commands: Vec<Command>) -> Result<(), TestCaseError> {
     let start = Millis(1_000_000);
-    let mut queue = Queue::new(fifo, start);
+    let mut queue = Queue::new(if fifo { Kind::Fifo } else { Kind::Standard }, start);
     let mut model = Model { fifo, now: start, messages: BTreeMap::new() };
     let mut leases: Vec<Receipt> = Vec::new();
     let groups: Vec<Arc<str>> = vec!["a".into(), "b".into(), "c".into()];

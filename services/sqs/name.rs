@@ -11,6 +11,14 @@ use crate::{error::Error, limits};
 /// The ending of FIFO queues' names.
 const FIFO: &str = ".fifo";
 
+/// The two kinds of queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Standard,
+    /// Keeps order by message group; its name ends in `.fifo`.
+    Fifo,
+}
+
 /// A queue's place: there is at most one queue at each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place {
@@ -21,18 +29,21 @@ pub(crate) struct Place {
 
 impl Place {
     /// The place of a queue that is to be created.
-    pub(crate) fn create(caller: &Caller, name: &str, fifo: bool) -> Result<Place, Error> {
-        let stem = if fifo { name.strip_suffix(FIFO) } else { Some(name) };
+    pub(crate) fn create(caller: &Caller, name: &str, kind: Kind) -> Result<Place, Error> {
+        let stem = match kind {
+            Kind::Standard => Some(name),
+            Kind::Fifo => name.strip_suffix(FIFO),
+        };
         let fits = |stem: &&str| {
             let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             !stem.is_empty() && name.len() <= limits::NAME_CHARS && stem.bytes().all(valid)
         };
-        match (stem.filter(fits), fifo) {
+        match (stem.filter(fits), kind) {
             (Some(_), _) => Ok(Place::of(caller, name)),
-            (None, false) => Err(Error::InvalidParameterValue(
+            (None, Kind::Standard) => Err(Error::InvalidParameterValue(
                 "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length".to_owned(),
             )),
-            (None, true) => Err(Error::InvalidParameterValue(
+            (None, Kind::Fifo) => Err(Error::InvalidParameterValue(
                 "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length".to_owned(),
             )),
         }
@@ -74,6 +85,11 @@ impl Place {
         format!("{}/{}/{}", caller.endpoint, self.account, self.name)
     }
 
+    /// What the name says of the queue's kind.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.is_fifo() { Kind::Fifo } else { Kind::Standard }
+    }
+
     /// Whether the name is a FIFO queue's.
     pub(crate) fn is_fifo(&self) -> bool {
         self.name.ends_with(FIFO)
@@ -102,7 +118,7 @@ mod tests {
     #[test]
     fn a_url_is_account_and_name_under_any_host() {
         let caller = caller();
-        let place = Place::create(&caller, "jobs", false).unwrap();
+        let place = Place::create(&caller, "jobs", Kind::Standard).unwrap();
         assert_eq!(place.url(&caller), "http://localhost:4566/000000000000/jobs");
         for url in [
             "jobs",
@@ -121,18 +137,18 @@ mod tests {
     fn names_are_checked_when_a_queue_is_created() {
         let caller = caller();
         let long = "a".repeat(80);
-        for (name, fifo, fits) in [
-            ("a-b_C9", false, true),
-            ("a.b", false, false),
-            ("", false, false),
-            (long.as_str(), false, true),
-            ("jobs.fifo", false, false),
-            ("jobs.fifo", true, true),
-            ("jobs", true, false),
-            (".fifo", true, false),
+        for (name, kind, fits) in [
+            ("a-b_C9", Kind::Standard, true),
+            ("a.b", Kind::Standard, false),
+            ("", Kind::Standard, false),
+            (long.as_str(), Kind::Standard, true),
+            ("jobs.fifo", Kind::Standard, false),
+            ("jobs.fifo", Kind::Fifo, true),
+            ("jobs", Kind::Fifo, false),
+            (".fifo", Kind::Fifo, false),
         ] {
-            assert_eq!(Place::create(&caller, name, fifo).is_ok(), fits, "{name}");
+            assert_eq!(Place::create(&caller, name, kind).is_ok(), fits, "{name}");
         }
-        assert!(Place::create(&caller, &"a".repeat(81), false).is_err());
+        assert!(Place::create(&caller, &"a".repeat(81), Kind::Standard).is_err());
     }
 }

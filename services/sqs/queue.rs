@@ -15,6 +15,7 @@ use crate::{
     entry::{Arrival, Counts, Entry, Receives, Rows, State},
     fifo::{Accepted, Attempt, DeduplicationKey, Groups, Remembered, Standing},
     limits,
+    name::Kind,
     timers::Timers,
 };
 
@@ -51,10 +52,10 @@ pub(crate) struct Fifo {
 impl Queue {
     /// An empty queue whose sequence numbers start behind all that an earlier run gave, since time
     /// has passed: 2^20 numbers to a millisecond.
-    pub(crate) fn new(fifo: bool, now: Millis) -> Queue {
-        let order = match fifo {
-            false => Order::Standard(BTreeSet::new()),
-            true => Order::Fifo(Box::new(Fifo {
+    pub(crate) fn new(kind: Kind, now: Millis) -> Queue {
+        let order = match kind {
+            Kind::Standard => Order::Standard(BTreeSet::new()),
+            Kind::Fifo => Order::Fifo(Box::new(Fifo {
                 groups: Groups::default(),
                 accepted: Remembered::new(limits::DEDUPLICATION_IDS),
                 attempts: Remembered::new(limits::ATTEMPTS),
@@ -81,9 +82,10 @@ impl Queue {
         sequence
     }
 
-    /// Takes in a message of this number, as it lay on disk.
-    pub(crate) fn restore(&mut self, sequence: u64, arrival: Arrival, leased: bool, now: Millis) {
-        let visible = arrival.visible;
+    /// Takes in a message of this number as it lay on disk: one that was received and not given
+    /// back is still leased.
+    pub(crate) fn restore(&mut self, sequence: u64, arrival: Arrival, now: Millis) {
+        let (visible, leased) = (arrival.visible, arrival.receives.nonce.is_some());
         self.insert(sequence, arrival);
         match leased && visible > now {
             true => self.set_state(sequence, State::Leased(visible)),

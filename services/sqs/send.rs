@@ -225,7 +225,7 @@ impl Sqs {
         let now = self.clock.now();
         queue.with(now, |rules| {
             for (it, outgoing) in new() {
-                settle(rules, it.sent.sequence, outgoing.key.as_ref(), committed.is_ok(), now);
+                settle(rules, it.sent.sequence, outgoing.key.as_ref(), &committed, now);
             }
         });
         queue.settled().notify_waiters();
@@ -291,17 +291,17 @@ fn settle(
     rules: &mut Queue,
     sequence: u64,
     key: Option<&DeduplicationKey>,
-    is_committed: bool,
+    committed: &Result<u64, Error>,
     now: Millis,
 ) {
-    match is_committed {
-        true => rules.confirm(sequence, now),
-        false => drop(rules.remove(sequence)),
+    match committed {
+        Ok(_) => rules.confirm(sequence, now),
+        Err(_) => drop(rules.remove(sequence)),
     }
     let (Some(fifo), Some(key)) = (rules.fifo(), key) else { return };
-    match (is_committed, fifo.accepted.get_mut(key)) {
-        (true, Some(accepted)) => accepted.arriving = false,
-        (true, None) => {}
-        (false, _) => fifo.accepted.remove(key),
+    match (committed, fifo.accepted.get_mut(key)) {
+        (Ok(_), Some(accepted)) => accepted.arriving = false,
+        (Ok(_), None) => {}
+        (Err(_), _) => fifo.accepted.remove(key),
     }
 }

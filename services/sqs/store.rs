@@ -121,7 +121,7 @@ impl RowStore {
         let mut queues = HashMap::new();
         for row in self.0.rows(&Key::table("sqs/queue"), None, usize::MAX).await? {
             let queue: QueueRow = row.decode()?;
-            let messages = Queue::new(queue.place.is_fifo(), now);
+            let messages = Queue::new(queue.place.kind(), now);
             let record = Record {
                 created: queue.created,
                 modified: queue.modified,
@@ -225,21 +225,21 @@ fn restore(
 ) {
     let rows = Rows { content: row.content.is_none(), receives: received.is_some() };
     let (sent, group) = (row.head.sent, row.head.group.clone());
-    let (receives, visible, leased) = match received {
+    let (receives, visible) = match received {
         Some(it) => {
             let receives =
                 Receives { count: it.count, first: it.first, leased: it.leased, nonce: it.nonce };
-            (receives, it.until, true)
+            (receives, it.until)
         }
         None => {
             let receives = Receives { count: row.count, first: row.first, ..Receives::default() };
-            (receives, row.visible, false)
+            (receives, row.visible)
         }
     };
     let head = row.head;
     let message = row.content.and_then(|content| cache.keep(&Arc::new(Message { head, content })));
     let arrival = Arrival { sent, visible, group, receives, rows, message };
-    queue.restore(sequence, arrival, leased, now);
+    queue.restore(sequence, arrival, now);
 }
 
 fn key(table: &str, queue: u64, sequence: u64) -> Key {

@@ -11,6 +11,7 @@ use wire::Unit;
 use super::given_tags;
 use crate::{
     Error, Iam,
+    grants::Identity,
     instance_profile::InstanceProfile,
     limits::ROLES_PER_PROFILE,
     page::Wanted,
@@ -90,7 +91,9 @@ pub(crate) async fn add_role(
 ) -> Result<Unit, Error> {
     let added = iam.change(caller.account, |draft| {
         draft.account().find::<InstanceProfile>(&input.instance_profile_name)?;
-        let role = draft.account().find::<Role>(&input.role_name)?.name().to_owned();
+        let role = draft.account().find::<Role>(&input.role_name)?;
+        role.check_unprotected()?;
+        let role = role.name().to_owned();
         draft.modify::<InstanceProfile, _>(&input.instance_profile_name, |profile| {
             if profile.role.is_some() {
                 return Err(Error::QuotaExceeded(ROLES_PER_PROFILE));

@@ -18,7 +18,7 @@ pub(crate) struct Concurrency {
     running: Arc<Mutex<Running>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Running {
     functions: HashMap<FunctionKey, u32>,
     /// Invocations outside reservations, per account and region.
@@ -43,7 +43,7 @@ pub(crate) struct Place {
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Throttled {
+pub enum Throttled {
     /// The function's own reservation is used up.
     Reserved,
     /// The account's shared part is used up.
@@ -129,17 +129,11 @@ mod tests {
     fn a_reservation_bounds_its_function_and_zero_blocks_it() {
         let concurrency = Concurrency::default();
         let first = concurrency.enter(function("a"), Some(1), 1).unwrap();
-        assert_eq!(
-            concurrency.enter(function("a"), Some(1), 1).unwrap_err(),
-            Throttled::Reserved
-        );
+        assert_eq!(concurrency.enter(function("a"), Some(1), 1).unwrap_err(), Throttled::Reserved);
         assert_eq!(concurrency.of(&function("a")), 1);
         drop(first);
         assert!(concurrency.enter(function("a"), Some(1), 1).is_ok());
-        assert_eq!(
-            concurrency.enter(function("b"), Some(0), 1).unwrap_err(),
-            Throttled::Reserved
-        );
+        assert_eq!(concurrency.enter(function("b"), Some(0), 1).unwrap_err(), Throttled::Reserved);
     }
 
     #[test]
@@ -148,10 +142,7 @@ mod tests {
         let left = ACCOUNT_CONCURRENCY - 900;
         let places: Vec<_> =
             (0..left).map(|_| concurrency.enter(function("a"), None, 900).unwrap()).collect();
-        assert_eq!(
-            concurrency.enter(function("b"), None, 900).unwrap_err(),
-            Throttled::Account
-        );
+        assert_eq!(concurrency.enter(function("b"), None, 900).unwrap_err(), Throttled::Account);
         assert!(concurrency.enter(function("c"), Some(5), 900).is_ok());
         drop(places);
         assert!(concurrency.enter(function("b"), None, 900).is_ok());

@@ -116,9 +116,8 @@ pub(crate) fn response<'a>(
     executed_version: &'a str,
 ) -> (ResponseContext<'a>, Value) {
     let function_error = outcome.error.map(|_| "Unhandled");
-    let payload = serde_json::from_slice(&outcome.payload).unwrap_or_else(|_| {
-        Value::String(String::from_utf8_lossy(&outcome.payload).into_owned())
-    });
+    let payload = serde_json::from_slice(&outcome.payload)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&outcome.payload).into_owned()));
     (ResponseContext { status_code: 200, executed_version, function_error }, payload)
 }
 

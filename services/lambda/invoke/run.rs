@@ -38,10 +38,8 @@ impl Lambda {
             name: function.name.clone(),
         };
         let reserved = self.functions.reserved(function.account, &function.region);
-        let place = self
-            .concurrency
-            .enter(key, runnable.reserved, reserved)
-            .map_err(Error::Throttled)?;
+        let place =
+            self.concurrency.enter(key, runnable.reserved, reserved).map_err(Error::Throttled)?;
         let invocation = Invocation {
             trace_id: trace::header(&request.trace, now),
             request_id: request.id,

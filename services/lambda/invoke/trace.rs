@@ -20,7 +20,10 @@ mod tests {
         let given = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
         assert_eq!(header(given, Millis(0)), given);
         let new = header("", Millis(0x5759_e988_000));
-        assert_eq!(new.len(), "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0".len());
+        assert_eq!(
+            new.len(),
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0".len()
+        );
         assert!(new.starts_with("Root=1-"));
     }
 }

@@ -124,6 +124,8 @@ fn not_json(reason: &str) -> String {
 fn decode_context(text: &str) -> Result<String, Error> {
     let bytes = STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= CLIENT_CONTEXT_BYTES);
     bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        Error::InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.".to_owned())
+        Error::InvalidRequestContent(
+            "Client context must be a valid Base64-encoded JSON object.".to_owned(),
+        )
     })
 }

@@ -71,7 +71,6 @@ impl Pattern {
         self.0.matches(Some(record))
     }
 
-
     /// Whether the pattern wants a JSON object in a field, and not plain text.
     pub(crate) fn wants_object(&self, field: &str) -> bool {
         matches!(self.0.field(field), Some(Node::Fields(_) | Node::AnyOf(_)))
@@ -125,13 +124,9 @@ fn condition(value: &Value) -> Result<Condition, InvalidPattern> {
 fn operation(name: &str, argument: &Value) -> Result<Condition, InvalidPattern> {
     match (name, argument) {
         ("prefix", Value::String(text)) => Ok(Condition::Prefix(text.clone())),
-        ("prefix", Value::Object(inner)) => {
-            ignoring_case(inner).map(Condition::PrefixIgnoreCase)
-        }
+        ("prefix", Value::Object(inner)) => ignoring_case(inner).map(Condition::PrefixIgnoreCase),
         ("suffix", Value::String(text)) => Ok(Condition::Suffix(text.clone())),
-        ("suffix", Value::Object(inner)) => {
-            ignoring_case(inner).map(Condition::SuffixIgnoreCase)
-        }
+        ("suffix", Value::Object(inner)) => ignoring_case(inner).map(Condition::SuffixIgnoreCase),
         ("equals-ignore-case", Value::String(text)) => {
             Ok(Condition::EqualsIgnoreCase(text.to_lowercase()))
         }
@@ -261,7 +256,9 @@ impl Condition {
         let text = value.as_str();
         match self {
             Condition::Equals(wanted) => equal(wanted, value),
-            Condition::EqualsIgnoreCase(wanted) => text.is_some_and(|it| it.to_lowercase() == *wanted),
+            Condition::EqualsIgnoreCase(wanted) => {
+                text.is_some_and(|it| it.to_lowercase() == *wanted)
+            }
             Condition::Prefix(wanted) => text.is_some_and(|it| it.starts_with(wanted.as_str())),
             Condition::PrefixIgnoreCase(wanted) => {
                 text.is_some_and(|it| it.to_lowercase().starts_with(wanted.as_str()))
@@ -415,9 +412,20 @@ mod tests {
     fn what_is_not_a_pattern_is_refused() {
         let deep = "{\"a\":".repeat(200) + "[1]" + &"}".repeat(200);
         let bad = [
-            "", "[]", "{}", "1", "{\"a\": 1}", "{\"a\": []}", "{\"a\": {}}", "{\"a\": [{}]}",
-            "{\"a\": [[1]]}", "{\"a\": [{\"nosuch\": 1}]}", "{\"a\": [{\"numeric\": [\">\"]}]}",
-            "{\"a\": [{\"prefix\": 1}]}", "{\"a\": [{\"wildcard\": \"a**b\"}]}", "{\"$or\": []}",
+            "",
+            "[]",
+            "{}",
+            "1",
+            "{\"a\": 1}",
+            "{\"a\": []}",
+            "{\"a\": {}}",
+            "{\"a\": [{}]}",
+            "{\"a\": [[1]]}",
+            "{\"a\": [{\"nosuch\": 1}]}",
+            "{\"a\": [{\"numeric\": [\">\"]}]}",
+            "{\"a\": [{\"prefix\": 1}]}",
+            "{\"a\": [{\"wildcard\": \"a**b\"}]}",
+            "{\"$or\": []}",
             deep.as_str(),
         ];
         for text in bad {

@@ -60,7 +60,8 @@ impl Sources {
         let old = entries.insert(mapping.id.clone(), entry);
         if let Some(old) = old.and_then(|old| old.poller) {
             if let Some(entry) = entries.get_mut(&mapping.id) {
-                entry.leaving = Some(if mapping.enabled { State::Updating } else { State::Disabling });
+                entry.leaving =
+                    Some(if mapping.enabled { State::Updating } else { State::Disabling });
             }
             self.finish(lambda, old, mapping.id.clone(), After::Keep);
         }

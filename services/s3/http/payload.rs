@@ -75,12 +75,9 @@ impl Encoding {
             });
         }
         let signed = kind.starts_with("STREAMING-AWS4-HMAC-SHA256");
-        let signer = match (secrets, header("authorization"), signed) {
-            (Some(secrets), Some(authorization), true) => {
-                let date = header("x-amz-date").unwrap_or_default();
-                Some(Box::new(ChunkSigner::new(authorization, date, secrets)?))
-            }
-            _ => None,
+        let signer = match secrets.filter(|_| signed) {
+            Some(secrets) => Some(Box::new(ChunkSigner::new(headers, secrets)?)),
+            None => None,
         };
         let algorithm = header("x-amz-trailer").and_then(Algorithm::of_header);
         let trailer = Trailer { algorithm, values: TrailerValues::default() };
@@ -272,7 +269,7 @@ fn malformed() -> StdError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::signing::tests::{AUTHORIZATION, DATE, One};
+    use crate::http::signing::tests::signer;
 
     async fn all(source: &[u8], step: usize, encoding: Encoding) -> Result<Vec<u8>, String> {
         let pieces: Vec<_> =
@@ -317,8 +314,7 @@ mod tests {
             body
         };
         for (letter, verifies) in [(b'a', true), (b'b', false)] {
-            let signer = ChunkSigner::new(AUTHORIZATION, DATE, &One).unwrap();
-            let signer = Some(Box::new(signer));
+            let signer = Some(Box::new(signer()));
             let encoding = Encoding::Chunked { signer, trailer: Trailer::default() };
             assert_eq!(all(&signed(letter), 5000, encoding).await.is_ok(), verifies);
         }

@@ -99,7 +99,7 @@ impl Front {
             let credential = field("x-amz-credential").and_then(Credential::parse);
             let credential = credential.ok_or_else(missing)?;
             let signature = field("x-amz-signature").ok_or_else(missing)?;
-            let secret = secrets.secret(credential.access_key).ok_or_else(|| {
+            let secret = secrets.secret(credential.access_key, field("x-amz-security-token")).ok_or_else(|| {
                 Error::InvalidAccessKeyId { access_key: credential.access_key.to_owned() }
             })?;
             credential.check_policy(&secret, encoded, signature)?;

@@ -2,6 +2,7 @@
 //! request's headers is checked before a request comes here.
 
 use hmac::{Hmac, Mac};
+use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -12,8 +13,9 @@ const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7
 
 /// Secret keys of access keys.
 pub trait Secrets: Send + Sync {
-    /// The secret of an access key; `None` if there is no such key.
-    fn secret(&self, access_key: &str) -> Option<String>;
+    /// The secret of an access key, with the session token that came with it; `None` if there is
+    /// no such key or it is not this token's.
+    fn secret(&self, access_key: &str, session_token: Option<&str>) -> Option<String>;
 }
 
 /// `access key/date/region/service/aws4_request`.
@@ -66,12 +68,10 @@ pub(super) struct ChunkSigner {
 }
 
 impl ChunkSigner {
-    /// `authorization` is the request's header, `date` its `x-amz-date`.
-    pub(super) fn new(
-        authorization: &str,
-        date: &str,
-        secrets: &dyn Secrets,
-    ) -> Result<ChunkSigner, Error> {
+    /// For the body of a request with these headers.
+    pub(super) fn new(headers: &HeaderMap, secrets: &dyn Secrets) -> Result<ChunkSigner, Error> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let authorization = header("authorization").unwrap_or_default();
         let field = |name: &str| {
             let fields = authorization.split([' ', ',']);
             fields.filter_map(|field| field.split_once('=')).find(|field| field.0 == name)
@@ -81,10 +81,11 @@ impl ChunkSigner {
         let credential = Credential::parse(credential).ok_or_else(malformed)?;
         let seed = field("Signature").ok_or_else(malformed)?.1;
         let unknown = || Error::InvalidAccessKeyId { access_key: credential.access_key.to_owned() };
-        let secret = secrets.secret(credential.access_key).ok_or_else(unknown)?;
+        let token = header("x-amz-security-token");
+        let secret = secrets.secret(credential.access_key, token).ok_or_else(unknown)?;
         Ok(ChunkSigner {
             key: credential.key(&secret),
-            date: date.to_owned(),
+            date: header("x-amz-date").unwrap_or_default().to_owned(),
             scope: credential.scope(),
             last: seed.to_owned(),
             chunk: Sha256::new(),
@@ -137,25 +138,31 @@ fn sign(key: &[u8], text: &[u8]) -> Vec<u8> {
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::http) struct One;
+    struct One;
 
     impl Secrets for One {
-        fn secret(&self, access_key: &str) -> Option<String> {
+        fn secret(&self, access_key: &str, _session_token: Option<&str>) -> Option<String> {
             let known = access_key == "AKIAIOSFODNN7EXAMPLE";
             known.then(|| "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned())
         }
     }
 
     /// The example of "Signature calculations: transferring payload in multiple chunks".
-    pub(in crate::http) const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
+    const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
         Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
         SignedHeaders=content-encoding;content-length;host,\
         Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
-    pub(in crate::http) const DATE: &str = "20130524T000000Z";
+
+    pub(in crate::http) fn signer() -> ChunkSigner {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", AUTHORIZATION.parse().unwrap());
+        headers.insert("x-amz-date", "20130524T000000Z".parse().unwrap());
+        ChunkSigner::new(&headers, &One).unwrap()
+    }
 
     #[test]
     fn the_documented_chunks_verify() {
-        let mut signer = ChunkSigner::new(AUTHORIZATION, DATE, &One).unwrap();
+        let mut signer = signer();
         signer.update(&[b'a'; 65536]);
         let first = "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648";
         assert_eq!(signer.check_chunk(first), Ok(()));

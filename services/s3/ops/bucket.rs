@@ -168,8 +168,6 @@ pub(crate) async fn list(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_constraint_must_fit_the_endpoint() {
         let region = |endpoint: &str, constraint: Option<&str>| {

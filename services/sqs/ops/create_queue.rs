@@ -24,7 +24,7 @@ pub(crate) async fn run(
 ) -> Result<api::CreateQueueOutput, Error> {
     let texts = input.attributes.unwrap_or_default();
     let settings = Settings::create(&texts)?;
-    let place = Place::create(&caller, &input.queue_name, settings.fifo.is_some())?;
+    let place = Place::create(&caller, &input.queue_name, settings.kind())?;
     let tags = input.tags.unwrap_or_default();
     tags::check(&tags)?;
     let queue_url = Some(place.url(&caller));
@@ -59,7 +59,7 @@ async fn create(sqs: &Arc<Sqs>, place: Place, record: Record) -> Result<bool, Er
         let sqs = sqs.clone();
         async move {
             let number = u64::from_be_bytes(kit::ids::random());
-            let rules = Queue::new(place.is_fifo(), sqs.clock.now());
+            let rules = Queue::new(place.kind(), sqs.clock.now());
             let queue = OpenQueue::new(number, place, record, rules);
             let mut changes = Changes::default();
             changes.create_queue(&queue);

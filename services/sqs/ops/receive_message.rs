@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     limits,
     message::md5_of_body,
+    name::Kind,
     receive::{Asked, Received},
 };
 
@@ -42,7 +43,7 @@ pub(crate) async fn run(
             "Must be >= 0 and <= 20, if provided.",
         )?
         .unwrap_or(settings.wait_seconds),
-        attempt: check_attempt(input.receive_request_attempt_id, settings.fifo.is_some())?,
+        attempt: check_attempt(input.receive_request_attempt_id, settings.kind())?,
     };
     let received = sqs.receive(&queue, asked).await?;
     let messages: Vec<api::Message> = received.into_iter().map(|it| names.message(it)).collect();
@@ -63,9 +64,9 @@ fn check(
     }
 }
 
-fn check_attempt(id: Option<String>, fifo: bool) -> Result<Option<String>, Error> {
+fn check_attempt(id: Option<String>, kind: Kind) -> Result<Option<String>, Error> {
     let Some(id) = id else { return Ok(None) };
-    if !fifo {
+    if kind == Kind::Standard {
         return Err(Error::InvalidParameterValue(
             "The request include parameter ReceiveRequestAttemptId which is not valid for this queue type".to_owned(),
         ));

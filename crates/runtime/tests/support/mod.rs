@@ -199,6 +199,6 @@ pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while !done() {
         assert!(std::time::Instant::now() < deadline, "waited in vain: {what}");
-        tokio::task::yield_now().await;
+        Clock::default().sleep(Duration::from_millis(5)).await;
     }
 }

@@ -23,7 +23,9 @@ pub(crate) async fn run(
         .ok_or_else(|| Error::InvalidParameter("Unrecognized event source.".to_owned()))?;
     if source.service() != "sqs" {
         let service = source.service();
-        return Err(Error::InvalidParameter(format!("lampejo does not poll {service} sources yet.")));
+        return Err(Error::InvalidParameter(format!(
+            "lampejo does not poll {service} sources yet."
+        )));
     }
     refuse_stream_settings(&[
         ("StartingPosition", input.starting_position.is_some()),

@@ -26,8 +26,7 @@ pub(crate) async fn run(
         let own = mapping.account == caller.account && mapping.region == caller.region;
         let of_source =
             input.event_source_arn.as_ref().is_none_or(|arn| mapping.source.as_str() == arn);
-        let of_function =
-            function.as_ref().is_none_or(|arn| mapping.function_arn.as_str() == arn);
+        let of_function = function.as_ref().is_none_or(|arn| mapping.function_arn.as_str() == arn);
         own && of_source && of_function
     });
     let next_marker = seen.get(size).and_then(|_| seen.get(size - 1));

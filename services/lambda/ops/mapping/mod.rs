@@ -49,7 +49,8 @@ fn describe(mapping: &Mapping, state: State) -> api::EventSourceMappingConfigura
         batch_size: Some(mapping.batch_size as i32),
         maximum_batching_window_in_seconds: Some(mapping.window_seconds as i32),
         event_source_arn: Some(mapping.source.to_string()),
-        filter_criteria: (!filters.is_empty()).then_some(api::FilterCriteria { filters: Some(filters) }),
+        filter_criteria: (!filters.is_empty())
+            .then_some(api::FilterCriteria { filters: Some(filters) }),
         function_arn: Some(mapping.function_arn.to_string()),
         last_modified: Some(mapping.modified),
         state: Some(state.as_str().to_owned()),
@@ -71,7 +72,9 @@ fn describe(mapping: &Mapping, state: State) -> api::EventSourceMappingConfigura
 fn filters(criteria: Option<api::FilterCriteria>) -> Result<Vec<String>, Error> {
     let filters = criteria.and_then(|it| it.filters).unwrap_or_default();
     let patterns: Vec<String> = filters.into_iter().filter_map(|filter| filter.pattern).collect();
-    if patterns.len() > MAPPING_FILTERS || patterns.iter().any(|it| it.chars().count() > MAX_PATTERN_CHARS) {
+    if patterns.len() > MAPPING_FILTERS
+        || patterns.iter().any(|it| it.chars().count() > MAX_PATTERN_CHARS)
+    {
         return Err(Error::InvalidParameter("Invalid filter pattern definition.".to_owned()));
     }
     Filters::parse(&patterns).map_err(|error| Error::InvalidParameter(error.to_string()))?;
@@ -96,7 +99,9 @@ async fn check_source(lambda: &Arc<Lambda>, mapping: &Mapping) -> Result<(), Err
         return refuse("Batching window is not supported for FIFO queues.");
     }
     if mapping.batch_size > 10 && mapping.window_seconds == 0 {
-        return refuse("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10");
+        return refuse(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
+        );
     }
     let runnable = lambda.functions.runnable(
         mapping.account,
@@ -117,7 +122,9 @@ async fn check_source(lambda: &Arc<Lambda>, mapping: &Mapping) -> Result<(), Err
 /// What a queue's mapping cannot have.
 fn refuse_stream_settings(settings: &[(&'static str, bool)]) -> Result<(), Error> {
     match settings.iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(Error::InvalidParameter(format!("{name} is not valid for SQS event sources."))),
+        Some((name, _)) => {
+            Err(Error::InvalidParameter(format!("{name} is not valid for SQS event sources.")))
+        }
         None => Ok(()),
     }
 }

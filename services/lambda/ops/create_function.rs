@@ -1,0 +1,55 @@
+//! `CreateFunction`: takes the code, checks the settings, and makes both durable.
+
+use std::sync::Arc;
+
+use kit::Caller;
+use model::lambda as api;
+
+use crate::{
+    Error, Lambda,
+    function::Function,
+    limits,
+    name::{self, LATEST},
+    ops::{source::Source, tags::check_count},
+    settings::Settings,
+    version::Version,
+    view::{Moment, configuration},
+};
+
+pub(crate) async fn run(
+    lambda: Arc<Lambda>,
+    caller: Caller,
+    mut input: api::CreateFunctionInput,
+) -> Result<api::CreateFunctionOutput, Error> {
+    let named = name::resolve(&caller, &input.function_name, None)?;
+    if named.key.name.len() > limits::NAME_CHARS {
+        return Err(Error::NameTooLong(input.function_name));
+    }
+    if named.qualifier.is_some_and(|qualifier| qualifier != LATEST) {
+        return Err(Error::FunctionsOnly);
+    }
+    if input.publish_to.is_some() {
+        return Err(Error::NotBuilt("$LATEST.PUBLISHED"));
+    }
+    let key = named.key;
+    let publish = input.publish == Some(true);
+    let tags = input.tags.take().unwrap_or_default();
+    check_count(&tags)?;
+    let source = Source::from(std::mem::take(&mut input.code));
+    let settings = Settings::created(input)?;
+    if lambda.functions.get(&key).is_ok() {
+        return Err(Error::FunctionExists(key.name));
+    }
+    lambda.check_runtime(&settings.runtime).await?;
+    let taken = lambda.code.take(source.fetch(&lambda, &caller).await?).await?;
+    let latest = Version::first(settings, taken.code.clone(), caller.now);
+    let mut function = Function::new(key.clone(), latest, tags);
+    let shown = if publish { function.publish(None) } else { function.latest().clone() };
+    let added = lambda.add(function).await;
+    if let Err(error) = added {
+        lambda.code.forget(vec![taken.code.blob]).await;
+        return Err(error);
+    }
+    // AWS shows the unqualified ARN even when it publishes.
+    Ok(configuration(&key, &shown, None, Moment::Creating))
+}

@@ -1,0 +1,74 @@
+//! `AddPermission`, `RemovePermission`, `GetPolicy`.
+
+use std::sync::Arc;
+
+use kit::Caller;
+use model::lambda as api;
+use wire::Unit;
+
+use crate::{
+    Error, Lambda,
+    name::{self, LATEST, Named},
+    policy::{Policy, Statement},
+};
+
+pub(crate) async fn add(
+    lambda: Arc<Lambda>,
+    caller: Caller,
+    input: api::AddPermissionInput,
+) -> Result<api::AddPermissionOutput, Error> {
+    let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
+    if named.qualifier.as_deref() == Some(LATEST) {
+        return Err(Error::PolicyOfLatest);
+    }
+    let statement = Statement::new(&input, named.arn())?;
+    let json = statement.json();
+    let added = lambda.change(&named.key, |function| {
+        // Until there is a policy, its revision is that of what it belongs to.
+        let revision = function.revision(named.qualifier.as_deref())?.to_owned();
+        let fresh = || Policy { revision, ..Policy::new() };
+        let policy = function.common.policies.entry(place(&named)).or_insert_with(fresh);
+        policy.check_revision(input.revision_id.as_deref())?;
+        policy.add(statement)
+    });
+    added.await?;
+    Ok(api::AddPermissionOutput { statement: Some(json) })
+}
+
+pub(crate) async fn remove(
+    lambda: Arc<Lambda>,
+    caller: Caller,
+    input: api::RemovePermissionInput,
+) -> Result<Unit, Error> {
+    let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
+    let absent = |_| Error::NoPolicy;
+    lambda.functions.get(&named.key).map_err(absent)?;
+    let removed = lambda.change(&named.key, |function| {
+        let policies = &mut function.common.policies;
+        let policy = policies.get_mut(&place(&named)).ok_or(Error::NoPolicy)?;
+        policy.check_revision(input.revision_id.as_deref())?;
+        policy.remove(&input.statement_id)?;
+        if policy.statements.is_empty() {
+            policies.remove(&place(&named));
+        }
+        Ok(Unit)
+    });
+    removed.await
+}
+
+pub(crate) async fn get(
+    lambda: Arc<Lambda>,
+    caller: Caller,
+    input: api::GetPolicyInput,
+) -> Result<api::GetPolicyOutput, Error> {
+    let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
+    let live = lambda.functions.get(&named.key).map_err(|_| Error::NoSuchResource)?;
+    let policy = live.function.common.policies.get(&place(&named)).ok_or(Error::NoSuchResource)?;
+    let revision_id = Some(policy.revision.clone());
+    Ok(api::GetPolicyOutput { policy: Some(policy.json()), revision_id })
+}
+
+/// The key of a policy: what was named behind the function.
+fn place(named: &Named) -> String {
+    named.qualifier.clone().unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! Where an operation's code comes from: the request itself or a bucket.
+
+use bytes::Bytes;
+use kit::Caller;
+use model::lambda as api;
+
+use crate::{Error, Lambda, limits};
+
+/// What a request says about its code.
+pub(crate) struct Source {
+    pub(crate) zip_file: Option<Bytes>,
+    pub(crate) bucket: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) kms_key: Option<String>,
+}
+
+impl From<api::FunctionCode> for Source {
+    fn from(code: api::FunctionCode) -> Source {
+        Source {
+            zip_file: code.zip_file,
+            bucket: code.s3_bucket,
+            key: code.s3_key,
+            version: code.s3_object_version,
+            image: code.image_uri,
+            kms_key: code.source_kms_key_arn,
+        }
+    }
+}
+
+impl Source {
+    /// The zip.
+    pub(crate) async fn fetch(self, lambda: &Lambda, caller: &Caller) -> Result<Bytes, Error> {
+        if self.image.is_some() {
+            return Err(Error::NotBuilt("container images"));
+        }
+        if self.kms_key.is_some() {
+            return Err(Error::NotBuilt("encrypted packages"));
+        }
+        let object = self.bucket.is_some() || self.key.is_some() || self.version.is_some();
+        match (self.zip_file, self.bucket, self.key) {
+            (Some(_), _, _) if object => Err(Error::TwoSourcesOfCode),
+            (Some(zip), _, _) if zip.len() > limits::ZIPPED_BYTES => Err(Error::ZippedTooLarge),
+            (Some(zip), _, _) => Ok(zip),
+            (None, Some(bucket), Some(key)) => {
+                let objects = lambda.bus.directory().objects();
+                let objects = objects.ok_or(Error::NotBuilt("code in buckets without S3"))?;
+                let (version, limit) = (self.version.as_deref(), limits::UNZIPPED_BYTES);
+                let object = objects.get(caller, &bucket, &key, version, limit).await;
+                object.map(|object| object.bytes).map_err(Error::NoSuchObject)
+            }
+            _ => Err(Error::NoCode),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! S3 over HTTP, without sockets: requests go into the front, answers come out, with a real store.
+//!
+//! Read next: `bench` (how a test asks), then a file per theme.
+
+mod bench;
+mod buckets;
+mod multipart;
+mod notifications;
+mod objects;
+mod streams;
+mod versions;

@@ -1,0 +1,127 @@
+//! The real AWS clients: boto3 and the AWS CLI in a virtual environment, the JavaScript SDK in a
+//! folder of node modules. Made once in the cache folder and named by what they hold, so that a
+//! newer pin makes its own.
+
+use std::{
+    env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+
+use crate::program::{exists, install, quiet};
+
+/// Its presence says that a folder is complete.
+const MARK: &str = "complete";
+
+/// A virtual environment.
+pub(crate) struct Python {
+    folder: PathBuf,
+}
+
+/// A folder with `node_modules`.
+pub(crate) struct Node {
+    folder: PathBuf,
+}
+
+/// Where the commands keep what they download: `LAMPEJO_CACHE`, else `~/.cache/lampejo`.
+pub(crate) fn cache() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = env::var_os("LAMPEJO_CACHE") {
+        return Ok(PathBuf::from(folder));
+    }
+    let home = env::var_os("HOME").context("neither LAMPEJO_CACHE nor HOME is set")?;
+    Ok(Path::new(&home).join(".cache/lampejo"))
+}
+
+impl Python {
+    /// The environment with what `tests/requirements.txt` pins.
+    pub(crate) fn open(root: &Path) -> anyhow::Result<Python> {
+        if !exists("python3") {
+            install(&["python3", "python3-venv"])?;
+        }
+        let version = quiet(Command::new("python3").arg("--version"))?;
+        let pins = fs::read_to_string(root.join("tests/requirements.txt"))?;
+        let folder = cache()?.join(format!("python-{}", fingerprint(&[&version, &pins])));
+        let python = Python { folder };
+        if python.folder.join(MARK).exists() {
+            return Ok(python);
+        }
+        println!("installing boto3, the AWS CLI and pytest into {}", python.folder.display());
+        start_over(&python.folder)?;
+        if environment(&python.folder).is_err() {
+            // Debian keeps what makes virtual environments in a package of its own.
+            install(&["python3-venv"])?;
+            start_over(&python.folder)?;
+            environment(&python.folder)?;
+        }
+        let mut pip = Command::new(python.program("python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+        quiet(pip.arg(root.join("tests/requirements.txt")))?;
+        fs::write(python.folder.join(MARK), "")?;
+        Ok(python)
+    }
+
+    /// One of its programs.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// The PATH with its programs first.
+    pub(crate) fn path(&self) -> anyhow::Result<std::ffi::OsString> {
+        let old = env::var_os("PATH").unwrap_or_default();
+        let folders = [self.folder.join("bin")].into_iter().chain(env::split_paths(&old));
+        Ok(env::join_paths(folders)?)
+    }
+}
+
+impl Node {
+    /// The modules that `tests/package.json` pins.
+    pub(crate) fn open(root: &Path) -> anyhow::Result<Node> {
+        if !exists("node") || !exists("npm") {
+            install(&["nodejs", "npm"])?;
+        }
+        let version = quiet(Command::new("node").arg("--version"))?;
+        let pins = fs::read_to_string(root.join("tests/package.json"))?;
+        let folder = cache()?.join(format!("node-{}", fingerprint(&[&version, &pins])));
+        let node = Node { folder };
+        if node.folder.join(MARK).exists() {
+            return Ok(node);
+        }
+        println!("installing the AWS SDK for JavaScript into {}", node.folder.display());
+        start_over(&node.folder)?;
+        fs::write(node.folder.join("package.json"), pins)?;
+        let mut npm = Command::new("npm");
+        npm.current_dir(&node.folder);
+        quiet(npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]))?;
+        fs::write(node.folder.join(MARK), "")?;
+        Ok(node)
+    }
+
+    /// What `NODE_PATH` must be for `require` to find the modules.
+    pub(crate) fn modules(&self) -> PathBuf {
+        self.folder.join("node_modules")
+    }
+}
+
+fn environment(folder: &Path) -> anyhow::Result<String> {
+    quiet(Command::new("python3").args(["-m", "venv"]).arg(folder))
+}
+
+/// An empty folder in place of one that was left unfinished.
+fn start_over(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    if let Err(error) = fs::create_dir_all(folder) {
+        bail!("cannot make {}: {error}. LAMPEJO_CACHE chooses another", folder.display());
+    }
+    Ok(())
+}
+
+fn fingerprint(parts: &[&str]) -> String {
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
