@@ -99,7 +99,11 @@ impl Report {
         }
         match self.steps.iter().filter(|step| step.error.is_some()).count() {
             0 => {
-                println!("all {} steps passed, {} tests skipped", self.steps.len(), self.skipped.len());
+                println!(
+                    "all {} steps passed, {} tests skipped",
+                    self.steps.len(),
+                    self.skipped.len()
+                );
                 ExitCode::SUCCESS
             }
             failed => {

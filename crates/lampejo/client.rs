@@ -12,7 +12,7 @@ use wire::sigv4::Credentials;
 
 /// Which server to talk to.
 #[derive(Args, Debug, Clone)]
-pub(crate) struct Flags {
+pub(crate) struct Server {
     /// The server's address
     #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:4566")]
     pub(crate) endpoint: String,
@@ -28,7 +28,7 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-impl Flags {
+impl Server {
     /// Sends one request. `service` is the SigV4 name.
     pub(crate) async fn send(
         &self,

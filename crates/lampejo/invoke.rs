@@ -24,7 +24,7 @@ pub(crate) struct Flags {
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
-    server: client::Flags,
+    server: client::Server,
 }
 
 /// Prints the answer to standard output and the log to standard error; fails if the function did.

@@ -25,7 +25,7 @@ pub(crate) struct Flags {
     #[arg(long, default_value = "")]
     filter: String,
     #[command(flatten)]
-    server: client::Flags,
+    server: client::Server,
 }
 
 #[derive(Deserialize)]

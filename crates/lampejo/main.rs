@@ -37,7 +37,7 @@ enum Command {
     /// Print a function's log.
     Logs(logs::Flags),
     /// Say what a running server is doing.
-    Status(client::Flags),
+    Status(client::Server),
     /// Install the AWS SDKs that functions import without packaging them.
     Runtime(runtimes::Flags),
 }

@@ -4518,12 +4518,12 @@ wire::structure_value!(ManagedPolicyDetail);
 #[allow(non_camel_case_types)]
 pub enum PermissionsBoundaryAttachmentType {
     #[default]
-    PermissionsBoundaryPolicy,
+    Policy,
 }
 
 impl wire::Enumeration for PermissionsBoundaryAttachmentType {
-    const NAMES: &'static [&'static str] = &["PermissionsBoundaryPolicy"];
-    const ALL: &'static [Self] = &[Self::PermissionsBoundaryPolicy];
+    const NAMES: &'static [&'static str] = &["Policy"];
+    const ALL: &'static [Self] = &[Self::Policy];
 
     fn index(self) -> usize {
         self as usize

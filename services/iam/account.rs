@@ -79,11 +79,7 @@ impl Account {
 
     /// The role of this ARN.
     pub(crate) fn role(&self, arn: &Arn) -> Option<&Arc<Role>> {
-        let (_, name) =
-            arn.resource().strip_prefix("role/")?.rsplit_once('/').unwrap_or_else(|| {
-                let name = arn.resource().trim_start_matches("role/");
-                ("", name)
-            });
+        let name = arn.resource().strip_prefix("role/")?.rsplit('/').next()?;
         self.roles.find(name).ok().filter(|role| role.arn(self.id) == *arn)
     }
 

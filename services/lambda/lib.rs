@@ -32,9 +32,9 @@ mod target;
 mod version;
 mod view;
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use ::store::{BlobId, Store};
+use ::store::Store;
 use bus::Bus;
 use kit::Clock;
 
@@ -59,7 +59,8 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// Reads all functions and unpacks what code is missing in `data/code`.
+    /// Reads all functions, unpacks what code is missing in `data/code`, and removes code that no
+    /// function names. The store's blobs must be this service's alone.
     ///
     /// # Errors
     /// The store or the folder cannot be read or written.
@@ -86,16 +87,13 @@ impl Lambda {
             sources: Sources::default(),
         });
         lambda.collect_code().await;
+        let named = lambda.functions.blobs();
+        lambda.store.blobs().collect_orphans(move |blob| named.contains(&blob)).await?;
         Ok(lambda)
     }
 
     /// Every operation this service answers.
     pub fn table(self: &Arc<Self>) -> wire::Table {
         table::table(self)
-    }
-
-    /// The blobs that functions name: all others of this service are orphans.
-    pub fn blobs(&self) -> HashSet<BlobId> {
-        self.functions.blobs()
     }
 }

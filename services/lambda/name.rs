@@ -40,7 +40,7 @@ fn read(text: &str) -> Option<FunctionName> {
     if parts.first() == Some(&"arn") {
         let [_, partition, "lambda", ..] = parts[..] else { return None };
         // Behind a whole ARN's head nothing may be missing.
-        if !partition.starts_with("aws") || parts.get(5) != Some(&"function") {
+        if !partition.starts_with("aws") || parts.get(5) != Some(&"function") || parts.len() < 7 {
             return None;
         }
         parts.drain(..3);

@@ -1,5 +1,5 @@
 //! The operations with what each needs permission for. IAM's actions are named as its operations,
-//! except where a line says otherwise.
+//! except where a comment says otherwise.
 
 use std::sync::Arc;
 
@@ -88,21 +88,6 @@ fn with_invokes_and_mappings(table: Table, lambda: &Arc<Lambda>) -> Table {
         .on::<api::InvokeAsync, _, _, _>(lambda, invoke::run_async, invoke_async);
     operations! { table, lambda,
         CreateEventSourceMapping => mapping::create::run, |c, i| function(c, &i.function_name);
-        GetEventSourceMapping => mapping::get::run, |c, i| vec![mapping::arn(c, &i.uuid)];
-        ListEventSourceMappings => mapping::list::run, |_, _| Vec::new();
-        UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)];
-        DeleteEventSourceMapping => mapping::delete::run, |c, i| vec![mapping::arn(c, &i.uuid)];
-    }
-}
-
-#[rustfmt::skip] // A line for each operation.
-fn with_invocations(table: Table, lambda: &Arc<Lambda>) -> Table {
-    let invoke: fn(&Caller, &api::InvokeInput) -> Vec<Arn> =
-        |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
-    let table = table.on::<api::Invoke, _, _, _>(lambda, invoke::run, Access::new("lambda:InvokeFunction", invoke));
-    operations! { table, lambda,
-        InvokeAsync => invoke::run_async, |c, i| qualified(c, &i.function_name, None);
-        CreateEventSourceMapping => mapping::create::run, |_, _| Vec::new();
         GetEventSourceMapping => mapping::get::run, |c, i| vec![mapping::arn(c, &i.uuid)];
         ListEventSourceMappings => mapping::list::run, |_, _| Vec::new();
         UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)];

@@ -65,7 +65,6 @@ use crate::{
 pub struct S3 {
     store: Store,
     bus: Arc<bus::Bus>,
-    clock: Clock,
     buckets: Buckets,
     /// The last sequence number given to a version.
     sequence: AtomicU64,
@@ -79,19 +78,25 @@ impl S3 {
     pub async fn open(store: Store, bus: Arc<bus::Bus>, clock: Clock) -> Result<Arc<S3>, Error> {
         collect_orphans(&store).await?;
         let buckets = Buckets::open(store.clone()).await?;
-        let s3 = Arc::new(S3 { store, bus, clock, buckets, sequence: AtomicU64::new(0) });
-        s3.bus.directory().offer_objects(Arc::new(ports::Shared(s3.clone())));
+        let sequence = AtomicU64::new(sequence_at(clock.now()));
+        let s3 = Arc::new(S3 { store, bus, buckets, sequence });
+        s3.bus.directory().offer_objects(Arc::new(ports::Port(Arc::downgrade(&s3))));
         Ok(s3)
     }
 
-    /// A number greater than all before: milliseconds in the upper bits, so that it also rises
-    /// over starts.
+    /// A number greater than all before it.
     fn next_sequence(&self, now: Millis, behind: u64) -> u64 {
-        let least = (now.0 << 16).max(behind + 1);
+        let least = sequence_at(now).max(behind + 1);
         let next = |last: u64| Some(least.max(last + 1));
         let last = self.sequence.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         least.max(last.unwrap_or_else(|last| last) + 1)
     }
+}
+
+/// The least sequence number of a moment: milliseconds in the upper bits, so that numbers also rise
+/// over starts.
+fn sequence_at(moment: Millis) -> u64 {
+    moment.0 << 16
 }
 
 /// Removes the bytes of uploads and deletions that an earlier run did not finish.

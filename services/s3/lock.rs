@@ -76,7 +76,7 @@ impl DefaultRetention {
     const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
     /// The retention of a version written now.
-    pub(crate) fn from_now(self, now: Millis) -> Retention {
+    pub(crate) fn starting(self, now: Millis) -> Retention {
         let days = match self.period {
             Period::Days(days) => u64::from(days),
             Period::Years(years) => u64::from(years) * 365,
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_default_counts_from_the_write() {
         let default = DefaultRetention { mode: Mode::Governance, period: Period::Days(1) };
-        assert_eq!(default.from_now(NOW).until, NOW.plus(86_400_000));
+        assert_eq!(default.starting(NOW).until, NOW.plus(86_400_000));
         assert!(retention(Some("GOVERNANCE"), Some(NOW), NOW).is_err());
         assert!(retention(Some("GOVERNANCE"), None, NOW).is_err());
     }

@@ -1,5 +1,7 @@
 //! Objects as other services read and write them.
 
+use std::sync::{Arc, Weak};
+
 use async_trait::async_trait;
 use bus::{NoSuchObject, ObjectBytes, Objects};
 use bytes::Bytes;
@@ -10,14 +12,22 @@ use wire::ServiceError;
 
 use crate::{Error, S3, bucket::Versioning, http::Call, ops};
 
-fn refused(error: &Error) -> NoSuchObject {
-    let fault = error.fault();
-    NoSuchObject { code: fault.code.into_owned(), message: fault.message }
+/// S3 as a port. Weak, since S3 holds the directory that holds this.
+pub(crate) struct Port(pub(crate) Weak<S3>);
+
+impl Port {
+    fn s3(&self) -> Result<Arc<S3>, Error> {
+        let stopping = || Error::ServiceUnavailable { message: "S3 is stopping.".to_owned() };
+        self.0.upgrade().ok_or_else(stopping)
+    }
+
+    async fn write(&self, caller: &Caller, input: dto::PutObjectInput) -> Result<(), Error> {
+        ops::put::run(self.s3()?, Call::from(caller.clone()), input).await.map(drop)
+    }
 }
 
-/// The trait takes `&self`; operations need the shared service.
 #[async_trait]
-impl Objects for Shared {
+impl Objects for Port {
     async fn get(
         &self,
         _caller: &Caller,
@@ -26,8 +36,8 @@ impl Objects for Shared {
         version: Option<&str>,
         limit: u64,
     ) -> Result<ObjectBytes, NoSuchObject> {
-        let found = read(&self.0, bucket, key, version, limit).await;
-        found.map_err(|error| refused(&error))
+        let found = async { read(&*self.s3()?, bucket, key, version, limit).await };
+        found.await.map_err(|error| refused(&error))
     }
 
     async fn put(
@@ -44,13 +54,14 @@ impl Objects for Shared {
             body: Some(Body::from(body).into()),
             ..Default::default()
         };
-        let put = ops::put::run(self.0.clone(), Call::from(caller.clone()), input).await;
-        put.map(drop).map_err(|error| refused(&error))
+        self.write(caller, input).await.map_err(|error| refused(&error))
     }
 }
 
-/// S3 as a port.
-pub(crate) struct Shared(pub(crate) std::sync::Arc<S3>);
+fn refused(error: &Error) -> NoSuchObject {
+    let fault = error.fault();
+    NoSuchObject { code: fault.code.into_owned(), message: fault.message }
+}
 
 async fn read(
     s3: &S3,

@@ -58,7 +58,7 @@ impl S3 {
             let mut object = object.clone();
             if object.retention.is_none() && bucket.row.object_lock {
                 let default = bucket.row.default_retention;
-                object.retention = default.map(|default| default.from_now(caller.now));
+                object.retention = default.map(|default| default.starting(caller.now));
             }
             object.sequence = self.sequence_behind(caller, latest.as_ref());
             let mut change = Change::new(&bucket);

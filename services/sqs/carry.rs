@@ -97,7 +97,7 @@ impl Sqs {
     ) -> Result<Option<(Fate, Rows)>, Error> {
         let now = self.clock.now();
         let entry = from.with(now, |rules| {
-            rules.entry(sequence).map(|it| (it.message(), it.receives(), it.rows()))
+            rules.entry(sequence).map(|it| (it.message(), it.receives, it.rows))
         });
         let Some((message, receives, rows)) = entry else { return Ok(None) };
         let message = match message {

@@ -71,16 +71,6 @@ pub(crate) struct Arrival {
 }
 
 impl Entry {
-    /// What has been received of it.
-    pub(crate) fn receives(&self) -> Receives {
-        self.receives
-    }
-
-    /// Which rows it has.
-    pub(crate) fn rows(&self) -> Rows {
-        self.rows
-    }
-
     /// Its content, if it is in memory.
     pub(crate) fn message(&self) -> Option<Arc<Message>> {
         self.message.as_ref().map(Cached::message)

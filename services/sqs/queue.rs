@@ -141,8 +141,8 @@ impl Queue {
         while let Some(sequence) = self.timers.due(now) {
             self.set_state(sequence, State::Visible);
         }
-        let oldest = Millis(now.0.saturating_sub(retention_seconds * 1000));
-        while let Some(sequence) = self.ages.due(oldest) {
+        let Some(oldest) = now.0.checked_sub(retention_seconds * 1000) else { return };
+        while let Some(sequence) = self.ages.due(Millis(oldest)) {
             self.discard(sequence);
         }
     }

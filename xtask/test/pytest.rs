@@ -28,7 +28,7 @@ pub(super) fn run(
         .env("LAMPEJO_BINARY", binary)
         .env("LAMPEJO_AWS", python.program("aws"))
         .env("NODE_PATH", node.modules())
-        .env("PATH", python.path()?)
+        .env("LAMPEJO_PIP_PATH", python.path()?)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let outcome = show(&mut pytest);
     let report = fs::read_to_string(report.path()).context("pytest left no report")?;
@@ -55,10 +55,11 @@ mod tests {
 
     #[test]
     fn skipped_tests_are_named_with_their_reason() {
-        let report = r#"<testsuite><testcase classname="scenarios.test_a" name="test_x" time="0.1" />
+        let report =
+            r#"<testsuite><testcase classname="scenarios.test_a" name="test_x" time="0.1" />
             <testcase classname="isolation.test_b" name="test_y" time="0.0"><skipped
             type="pytest.skip" message="no namespaces">b.py:1</skipped></testcase></testsuite>"#
-            .replace("<skipped\n            ", "<skipped ");
+                .replace("<skipped\n            ", "<skipped ");
         assert_eq!(skipped(&report), ["isolation.test_b::test_y: no namespaces"]);
     }
 }

@@ -21,7 +21,8 @@ const RESERVED: [(&str, &[&str]); 9] = [
 pub(super) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
     let services = folders(&root.join("services"))?;
     let mut findings = Vec::new();
-    for (kind, names) in [("crates", folders(&root.join("crates"))?), ("services", services.clone())]
+    for (kind, names) in
+        [("crates", folders(&root.join("crates"))?), ("services", services.clone())]
     {
         for name in names {
             let path = format!("{kind}/{name}/Cargo.toml");

@@ -2779,10 +2779,7 @@ static SHAPES: &[Shape] = &[
         }),
         ..shape("PasswordPolicyViolationException", Kind::Structure)
     },
-    Shape {
-        enums: &["PermissionsBoundaryPolicy"],
-        ..shape("PermissionsBoundaryAttachmentType", Kind::String)
-    },
+    Shape { enums: &["Policy"], ..shape("PermissionsBoundaryAttachmentType", Kind::String) },
     Shape {
         members: &[member("AllowedByPermissionsBoundary", 456)],
         ..shape("PermissionsBoundaryDecisionDetail", Kind::Structure)

@@ -1,3 +1,5 @@
+//! What policy documents are accepted, and how they are refused.
+
 use super::*;
 
 fn statement(elements: &str) -> String {

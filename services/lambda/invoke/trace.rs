@@ -19,7 +19,7 @@ mod tests {
     fn a_given_trace_goes_on_and_a_missing_one_begins() {
         let given = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
         assert_eq!(header(given, Millis(0)), given);
-        let new = header("", Millis(0x5759_e988_000));
+        let new = header("", Millis(0x5759_e988 * 1000));
         assert_eq!(
             new.len(),
             "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0".len()

@@ -108,10 +108,7 @@ fn function(name: &str) -> api::CreateFunctionInput {
         runtime: Some("provided.al2023".to_owned()),
         handler: Some("h".to_owned()),
         role: "arn:aws:iam::000000000000:role/r".to_owned(),
-        code: api::FunctionCode {
-            zip_file: Some(package("1")),
-            ..api::FunctionCode::default()
-        },
+        code: api::FunctionCode { zip_file: Some(package("1")), ..api::FunctionCode::default() },
         ..api::CreateFunctionInput::default()
     }
 }

@@ -294,7 +294,9 @@ pub(crate) async fn attributes(
 ) -> Result<dto::GetObjectAttributesOutput, Error> {
     let bucket = s3.buckets.find(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let object = s3.find(&bucket, &input.key, input.version_id.as_deref(), "GET").await?;
-    let wants = |name: &str| input.object_attributes.iter().any(|wanted| wanted.as_str() == name);
+    // s3s takes the list apart by headers only, clients write it with commas.
+    let wanted = input.object_attributes.iter().flat_map(|wanted| wanted.as_str().split(','));
+    let wants = |name: &str| wanted.clone().any(|wanted| wanted.trim() == name);
     let mut output = dto::GetObjectAttributesOutput {
         last_modified: Some(moment::timestamp(object.modified)),
         ..Default::default()

@@ -95,7 +95,7 @@ async fn configurations_survive_a_restart() {
                      </LifecycleConfiguration>";
     bench.put("/bucket?lifecycle", lifecycle).await.expect(200);
     let tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
-    bench.put("/bucket?tagging", tags).await.expect(204);
+    bench.put("/bucket?tagging", tags).await.expect(200);
     let metrics = "<MetricsConfiguration><Id>all</Id></MetricsConfiguration>";
     bench.put("/bucket?metrics&id=all", metrics).await.expect(200);
     let bench = bench.reopen().await;

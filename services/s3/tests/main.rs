@@ -2,6 +2,8 @@
 //!
 //! Read next: `bench` (how a test asks), then a file per theme.
 
+#![allow(clippy::unwrap_used)] // What a test cannot do without ends it.
+
 mod bench;
 mod buckets;
 mod multipart;

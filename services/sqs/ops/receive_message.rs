@@ -121,11 +121,10 @@ impl Names {
         attributes.retain(|name, _| self.system.contains("All") || self.system.contains(name));
         let (message_attributes, digest) = received.message_attributes(&self.message);
         let Received { handle, message, .. } = received;
-        let body = match Arc::try_unwrap(message) {
+        let (id, body) = match Arc::try_unwrap(message) {
             Ok(message) => (message.head.id, message.content.body),
             Err(shared) => (shared.head.id.clone(), shared.content.body.clone()),
         };
-        let (id, body) = body;
         api::Message {
             message_id: Some(id),
             receipt_handle: Some(handle),

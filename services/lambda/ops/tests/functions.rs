@@ -140,7 +140,8 @@ async fn new_code_replaces_the_old_and_its_folder() {
     let created = world.create("f").await;
     let old = world.runnable(None).unwrap();
     let wrong = Some("another".to_owned());
-    let refused = world.update_code(api::UpdateFunctionCodeInput { revision_id: wrong, ..code("2") });
+    let refused =
+        world.update_code(api::UpdateFunctionCodeInput { revision_id: wrong, ..code("2") });
     assert!(matches!(refused.await, Err(Error::RevisionDiffers)));
 
     let dry = api::UpdateFunctionCodeInput { dry_run: Some(true), ..code("2") };
@@ -208,8 +209,8 @@ async fn a_configuration_changes_what_it_names() {
 async fn a_deleted_function_leaves_nothing() {
     let world = World::new().await;
     world.create("f").await;
-    assert_eq!(world.lambda.blobs().len(), 1);
-    let blob = world.store.blobs().path(*world.lambda.blobs().iter().next().unwrap());
+    assert_eq!(world.lambda.functions.blobs().len(), 1);
+    let blob = world.store.blobs().path(*world.lambda.functions.blobs().iter().next().unwrap());
     assert!(matches!(delete(&world, Some("$LATEST")).await, Err(Error::LatestNotDeletable)));
     assert!(matches!(delete(&world, Some("PROD")).await, Err(Error::AliasNotDeletable)));
     assert_eq!(delete(&world, None).await.unwrap(), 204);
@@ -229,9 +230,9 @@ async fn two_functions_of_one_package_share_its_folder() {
     let world = World::new().await;
     world.create("f").await;
     world.create("g").await;
-    assert_eq!((world.code_folders().len(), world.lambda.blobs().len()), (1, 2));
+    assert_eq!((world.code_folders().len(), world.lambda.functions.blobs().len()), (1, 2));
     delete(&world, None).await.unwrap();
-    assert_eq!((world.code_folders().len(), world.lambda.blobs().len()), (1, 1));
+    assert_eq!((world.code_folders().len(), world.lambda.functions.blobs().len()), (1, 1));
 }
 
 #[tokio::test]
@@ -240,7 +241,10 @@ async fn functions_are_listed_by_name_in_pages() {
     for name in ["b", "a", "a-b"] {
         world.create(name).await;
     }
-    world.try_create(api::CreateFunctionInput { publish: Some(true), ..function("c") }).await.unwrap();
+    world
+        .try_create(api::CreateFunctionInput { publish: Some(true), ..function("c") })
+        .await
+        .unwrap();
     let list = async |input: api::ListFunctionsInput| {
         let listed = list_functions::run(world.lambda.clone(), world.caller.clone(), input).await;
         let listed = listed.unwrap();
@@ -256,6 +260,7 @@ async fn functions_are_listed_by_name_in_pages() {
     assert_eq!((second, marker), (vec!["b".to_owned(), "c".to_owned()], None));
     let function_version = Some(api::FunctionVersion::All);
     let (all, _) =
-        list(api::ListFunctionsInput { function_version, ..api::ListFunctionsInput::default() }).await;
+        list(api::ListFunctionsInput { function_version, ..api::ListFunctionsInput::default() })
+            .await;
     assert_eq!(all, ["a:$LATEST", "a-b:$LATEST", "b:$LATEST", "c:$LATEST", "c:1"]);
 }

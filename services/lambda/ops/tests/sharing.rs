@@ -45,7 +45,8 @@ async fn a_policy_grows_and_goes() {
     let exists = add(&world, permission("a")).await.unwrap_err();
     assert!(exists.to_string().starts_with("The statement id (a) provided already exists."));
     let got = policy(&world, None).await.unwrap();
-    let document = format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{statement}]}}"#);
+    let document =
+        format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{statement}]}}"#);
     assert_eq!(got.policy.unwrap(), document);
     let stale = api::AddPermissionInput { revision_id: Some("x".to_owned()), ..permission("b") };
     assert!(matches!(add(&world, stale).await, Err(Error::PolicyRevisionDiffers)));
@@ -67,7 +68,10 @@ async fn a_policy_grows_and_goes() {
 #[tokio::test]
 async fn a_policy_belongs_to_what_was_named() {
     let world = World::new().await;
-    world.try_create(api::CreateFunctionInput { publish: Some(true), ..function("f") }).await.unwrap();
+    world
+        .try_create(api::CreateFunctionInput { publish: Some(true), ..function("f") })
+        .await
+        .unwrap();
     let of = |qualifier: &str| api::AddPermissionInput {
         qualifier: Some(qualifier.to_owned()),
         ..permission("a")
@@ -149,10 +153,8 @@ async fn reservations_leave_something_to_the_others() {
 async fn what_cannot_be_set_reads_as_never_set() {
     let world = World::new().await;
     world.create("f").await;
-    let input = api::GetRuntimeManagementConfigInput {
-        function_name: "f".to_owned(),
-        qualifier: None,
-    };
+    let input =
+        api::GetRuntimeManagementConfigInput { function_name: "f".to_owned(), qualifier: None };
     let got = unset::runtime_management(world.lambda.clone(), world.caller.clone(), input).await;
     let got = got.unwrap();
     assert_eq!(got.function_arn, Some(format!("{ARN}:$LATEST")));

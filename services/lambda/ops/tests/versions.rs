@@ -50,7 +50,10 @@ async fn a_version_is_published_once() {
     };
     let first = publish(&world, input.clone()).await.unwrap();
     assert_eq!(first.function_arn.as_deref(), Some(format!("{ARN}:1").as_str()));
-    assert_eq!((first.version.as_deref(), first.description.as_deref()), (Some("1"), Some("first")));
+    assert_eq!(
+        (first.version.as_deref(), first.description.as_deref()),
+        (Some("1"), Some("first"))
+    );
     let again = publish(&world, api::PublishVersionInput::default()).await.unwrap();
     assert_eq!(again.revision_id, first.revision_id);
 
@@ -94,7 +97,7 @@ async fn a_version_keeps_its_code_and_goes_with_it() {
         format!("Function not found: {ARN}:1")
     );
     // $LATEST and version 2 share what is left.
-    assert_eq!((world.code_folders().len(), world.lambda.blobs().len()), (1, 1));
+    assert_eq!((world.code_folders().len(), world.lambda.functions.blobs().len()), (1, 1));
 }
 
 #[tokio::test]

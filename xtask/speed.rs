@@ -1,0 +1,85 @@
+//! `cargo xtask speed`: one table; each line beside its floor, which is what the machine allows
+//! without lampejo, measured in the same run.
+//!
+//! The load comes from this process over loopback, by a client that does next to nothing (`http`),
+//! because it shares the processors with the server. Every workload ends by itself within seconds.
+//! Read next: `bench` (clients and clocks), then one file per workload.
+
+mod aws;
+mod bench;
+mod chain;
+mod floors;
+mod functions;
+mod http;
+mod objects;
+mod queues;
+mod start;
+mod table;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use crate::{
+    program::{Profile, build},
+    server::Server,
+};
+use bench::Bench;
+use table::Table;
+
+/// What to measure where.
+#[derive(Args)]
+pub(crate) struct Flags {
+    /// Only these: start, functions, queues, objects, chain
+    only: Vec<String>,
+    /// Where the data folder is made: it decides which disk is measured
+    #[arg(long)]
+    disk: Option<PathBuf>,
+    /// sandbox, or process where the system has no namespaces
+    #[arg(long, default_value = "sandbox")]
+    isolation: String,
+}
+
+pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<()> {
+    println!("building lampejo (release)");
+    let binary = build(root, Profile::Release)?;
+    // One thread: the server needs the other processors.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(measure(&binary, flags))
+}
+
+async fn measure(binary: &Path, flags: &Flags) -> anyhow::Result<()> {
+    let disk = flags.disk.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = tempfile::tempdir_in(disk)?;
+    let mut table = Table::default();
+    let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|it| it == name);
+    if wanted("start") {
+        start::measure(binary, &server_flags(flags, &folder.path().join("start")), &mut table)
+            .await?;
+    }
+    let server = Server::start(binary, &server_flags(flags, &folder.path().join("data"))).await?;
+    let bench = Bench { address: server.address, folder: folder.path().to_path_buf() };
+    if wanted("functions") {
+        functions::measure(&bench, &mut table).await?;
+    }
+    if wanted("queues") {
+        queues::measure(&bench, &mut table).await?;
+    }
+    if wanted("objects") {
+        objects::measure(&bench, &mut table).await?;
+    }
+    if wanted("chain") {
+        chain::measure(&bench, &mut table).await?;
+    }
+    server.stop().await?;
+    table.print();
+    Ok(())
+}
+
+fn server_flags(flags: &Flags, data: &Path) -> Vec<OsString> {
+    let named = ["--listen", "127.0.0.1:0", "--isolation", &flags.isolation, "--data"];
+    named.into_iter().map(OsString::from).chain([data.as_os_str().to_owned()]).collect()
+}

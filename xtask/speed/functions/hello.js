@@ -1,0 +1,2 @@
+// Answers with its event.
+exports.handler = async (event) => event;
