@@ -1,64 +1,115 @@
-"""What all tests share: one server for those that leave each other alone, and fresh ones."""
+"""What every test may ask for: a shared server, servers of its own, names nobody else uses."""
 
+import contextlib
+import itertools
 import os
-import subprocess
-import uuid
+import pathlib
+import tempfile
 
 import pytest
+from botocore.exceptions import ClientError
 
-from lampejo_server import BINARY, Server
+from lampejo_server import Server, lacks_sandbox
+
+COUNTER = itertools.count(1)
+RUNNING = []
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "needs(what): skipped by name where the machine lacks it")
-
-
-@pytest.fixture(scope="session")
-def sdk(tmp_path_factory):
-    """The AWS SDK for functions, installed once by the binary itself."""
-    shared = os.environ.get("LAMPEJO_SDK_DATA") or str(tmp_path_factory.mktemp("sdk"))
-    path = os.environ.get("LAMPEJO_PIP_PATH", os.environ["PATH"])
-    subprocess.run(
-        [BINARY, "runtime", "sdk", "--data", shared],
-        check=True, env={**os.environ, "PATH": path}, timeout=600,
-    )
-    return os.path.join(shared, "runtime", "sdk")
+def cache():
+    """Where things are kept from one run to the next."""
+    home = pathlib.Path.home() / ".cache" / "lampejo"
+    return pathlib.Path(os.environ.get("LAMPEJO_CACHE", home))
 
 
 @pytest.fixture(scope="session")
-def shared(sdk):
-    """A server that many tests use: each takes names of its own."""
-    server = Server("--test-clock", sdk=sdk).start()
-    yield server
-    server.close()
+def sandbox():
+    """How functions are isolated here: `sandbox`, or `process` where the machine has no other."""
+    return "process" if lacks_sandbox() else "sandbox"
+
+
+@pytest.fixture(scope="session")
+def needs_sandbox():
+    """Skips what is about isolation on a machine that cannot isolate."""
+    lack = lacks_sandbox()
+    if lack:
+        pytest.skip(f"this machine cannot isolate functions: {lack}")
+
+
+@contextlib.contextmanager
+def running(**settings):
+    with tempfile.TemporaryDirectory(prefix="lampejo-test-") as folder:
+        server = Server(folder, **settings)
+        RUNNING.append(server)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            RUNNING.remove(server)
+
+
+@pytest.fixture(scope="session")
+def server(sandbox):
+    """One server for all tests that neither stop it nor move its clock."""
+    with running(isolation=sandbox) as shared:
+        shared.install_sdk(cache() / "function-sdk")
+        yield shared
 
 
 @pytest.fixture
-def fresh(sdk):
-    """Makes servers that end with the test."""
-    servers = []
+def own_server(sandbox):
+    """A server for one test, which may stop it and move its clock."""
+    with running(isolation=sandbox) as server:
+        yield server
 
-    def make(*flags):
-        servers.append(Server(*flags, sdk=sdk))
-        return servers[-1]
 
-    yield make
-    for server in servers:
-        server.close()
+@pytest.fixture
+def enforcing_server(sandbox):
+    """A server that checks signatures."""
+    with running(isolation=sandbox, auth="enforce") as server:
+        yield server
 
 
 @pytest.fixture
 def name():
     """A name that no other test uses."""
-    return f"t-{uuid.uuid4().hex[:12]}"
+    return f"t{os.getpid()}-{next(COUNTER)}"
 
 
-@pytest.hookimpl(wrapper=True)
+class Refusal:
+    """The error that a block of code met."""
+
+    code = message = status = response = None
+
+
+@pytest.fixture
+def refused():
+    """`with refused("Code") as refusal:` expects an AWS error; exactly this message if given."""
+
+    @contextlib.contextmanager
+    def expect(code, message=None, status=None):
+        refusal = Refusal()
+        with pytest.raises(ClientError) as caught:
+            yield refusal
+        error = caught.value.response["Error"]
+        refusal.code, refusal.message = error["Code"], error.get("Message")
+        refusal.status = caught.value.response["ResponseMetadata"]["HTTPStatusCode"]
+        refusal.response = caught.value.response
+        assert refusal.code == code, error
+        if message is not None:
+            assert refusal.message == message
+        if status is not None:
+            assert refusal.status == status
+
+    return expect
+
+
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failing test shows the end of its server's log."""
-    report = yield
+    """A failed test shows the end of its servers' logs."""
+    outcome = yield
+    report = outcome.get_result()
     if report.failed:
-        for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, Server):
-                report.sections.append(("the server's log", value.output()[-4000:]))
-    return report
+        for server in RUNNING:
+            title = f"log of the server at {server.endpoint}"
+            report.sections.append((title, server.last_log()))

@@ -1,111 +1,142 @@
-"""The real binary under test: started on a free port with a folder of its own, killed, restarted."""
+"""The real binary as a process of its own: started, killed, restarted, and talked to with boto3.
+
+Tests wait by looking again until a deadline (`eventually`) or by moving the server's clock.
+"""
 
 import io
+import json
 import os
-import re
+import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 
 import boto3
 from botocore.config import Config
 
-BINARY = os.environ["LAMPEJO_BINARY"]
-AWS = os.environ.get("LAMPEJO_AWS", "aws")
-REGION = "us-east-1"
 ACCOUNT = "000000000000"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
-# The functions' runtime: the interpreter that runs these tests is on this machine.
+REGION = "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/function"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+PATIENCE_SECONDS = 30
+LOG_LINES_SHOWN = 60
 
 
-def poll(look, seconds=20, what="it"):
-    """Returns the first true value of look(); fails when there is none in time."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
-        time.sleep(0.01)
+def binary():
+    """The server under test; `cargo xtask test` names it."""
+    named = os.environ.get("LAMPEJO_BINARY")
+    if not named:
+        sys.exit("LAMPEJO_BINARY is not set: run these tests with `cargo xtask test`")
+    return named
+
+
+def lacks_sandbox():
+    """Why functions cannot be isolated on this machine, or None."""
+    checked = subprocess.run([binary(), "doctor"], capture_output=True, text=True, check=False)
+    lines = [line for line in checked.stdout.splitlines() if line.startswith("LACK")]
+    return None if checked.returncode == 0 else "; ".join(lines) or checked.stderr.strip()
 
 
 class Server:
-    """One data folder and the processes that serve it, one after another."""
+    """One server and its data folder."""
 
-    def __init__(self, *flags, sdk=None):
-        self.flags = list(flags)
-        self.folder = tempfile.mkdtemp(prefix="lampejo-test-")
-        self.data = os.path.join(self.folder, "data")
-        self.log = os.path.join(self.folder, "log")
+    def __init__(self, folder, *, auth="open", isolation="sandbox", environment=None):
+        self.folder = pathlib.Path(folder)
+        self.flags = ["--auth", auth, "--isolation", isolation, "--test-clock"]
+        self.environment = environment or {}
+        self.log = self.folder / "server.log"
+        self.data = self.folder / "data"
         self.process = None
+        self.endpoint = None
+        self.greeting = []
         self.port = 0
-        if sdk:
-            os.makedirs(os.path.join(self.data, "runtime"), mode=0o755)
-            os.chmod(self.data, 0o700)
-            os.symlink(sdk, os.path.join(self.data, "runtime", "sdk"))
 
     def start(self):
-        """Starts a process, at the same port as before if there was one; waits until it serves."""
-        written = os.path.getsize(self.log) if os.path.exists(self.log) else 0
-        command = [BINARY, "up", "--listen", f"127.0.0.1:{self.port}", "--data", self.data]
-        with open(self.log, "ab") as log:
+        """Starts and waits until the server is healthy. A restart keeps its port."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = ["--listen", f"127.0.0.1:{self.port}", "--data", str(self.data)]
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command + self.flags, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [binary(), "up", *place, *self.flags],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # Functions must not run on the test's own virtual environment.
+                env={**os.environ, **self.environment},
             )
-
-        def endpoint():
-            assert self.process.poll() is None, f"the server ended:\n{self.output()}"
-            return re.search(r"endpoint +http://127\.0\.0\.1:(\d+)", self.output(written))
-
-        self.port = int(poll(endpoint, what="the greeting").group(1))
-        poll(self.healthy, what="health")
+        self.greeting = []
+        self.endpoint = self._endpoint()
+        self.port = int(self.endpoint.rsplit(":", 1)[1])
+        eventually(self.healthy, "the server is healthy")
         return self
 
-    def output(self, start=0):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            log.seek(start)
-            return log.read()
+    def _endpoint(self):
+        for line in self.process.stdout:
+            self.greeting.append(line.rstrip())
+            if line.strip().startswith("endpoint"):
+                return line.split()[1]
+        raise AssertionError(f"the server ended with {self.process.wait()}:\n{self.last_log()}")
 
-    @property
-    def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+    def rest_of_greeting(self, count):
+        """Reads this many more lines of what the server prints at its start."""
+        self.greeting += [self.process.stdout.readline().rstrip() for _ in range(count)]
+        return self.greeting
 
     def healthy(self):
         try:
             with urllib.request.urlopen(f"{self.endpoint}/_lampejo/health", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
+                return json.load(answer)["status"] == "running"
+        except (urllib.error.URLError, ConnectionError):
+            assert self.process.poll() is None, f"the server has ended:\n{self.last_log()}"
             return False
 
-    def advance(self, seconds):
-        """Moves the server's clock; it must have been started with --test-clock."""
-        url = f"{self.endpoint}/_lampejo/clock?advance={seconds}"
-        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5):
-            pass
-
     def kill(self):
-        """As a power cut does: without a chance to finish anything."""
+        """As a power failure does: no chance to write anything."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self._ended()
 
     def stop(self):
-        """As Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=30)
+        """As Ctrl-C does. Answers with the exit code."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._ended()
 
-    def close(self):
-        if self.process and self.process.poll() is None:
-            self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _ended(self):
+        try:
+            code = self.process.wait(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.process.stdout.close()
+        self.process = None
+        return code
 
-    def client(self, service, key="test", secret="test", region=REGION, token=None, **config):
-        settings = {"retries": {"total_max_attempts": 1}, "read_timeout": 60, **config}
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def advance(self, seconds):
+        """Moves the server's clock."""
+        url = f"{self.endpoint}/_lampejo/clock?advance={seconds}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST")) as answer:
+            return json.load(answer)["now"]
+
+    def client(self, service, key="test", secret="test", token=None, region=REGION, **config):
+        """A boto3 client that does not retry: the test wants to see what the server answered."""
+        config.setdefault("retries", {"total_max_attempts": 1})
+        config.setdefault("read_timeout", 60)
+        if service == "s3":
+            config.setdefault("s3", {"addressing_style": "path"})
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
@@ -113,51 +144,80 @@ class Server:
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             aws_session_token=token,
-            config=Config(**settings),
+            config=Config(**config),
         )
-
-    def environment(self, key="test", secret="test"):
-        """What the AWS CLI and the JavaScript SDK need to find the server."""
-        return {
-            **os.environ,
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
-            "AWS_PAGER": "",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
 
     def function(self, name, source, **settings):
-        """Creates a Python function from the text of its app.py and waits until it is active."""
-        functions = self.client("lambda")
-        chosen = {"Runtime": PYTHON, "Handler": "app.handler", "Role": ROLE, "Timeout": 30}
-        chosen |= {"MemorySize": 512, "Code": {"ZipFile": package({"app.py": source})}}
-        made = functions.create_function(FunctionName=name, **{**chosen, **settings})
-        functions.get_waiter("function_active_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 200}
+        """Creates a function of one Python source and waits until it is active."""
+        client = self.client("lambda")
+        settings = {"Runtime": PYTHON, "Handler": "index.handler", "Role": ROLE, **settings}
+        file = settings.pop("file", "index.py")
+        client.create_function(
+            FunctionName=name, Code={"ZipFile": package({file: source})}, **settings
         )
-        return made["FunctionArn"]
+        client.get_waiter("function_active_v2").wait(
+            FunctionName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 500}
+        )
+        return client.get_function_configuration(FunctionName=name)["FunctionArn"]
 
-    def log_lines(self, function):
-        """The messages of a function's log so far."""
+    def invoke(self, name, event=None, **arguments):
+        """The function's answer as (value, error kind or None)."""
+        payload = json.dumps(event if event is not None else {}).encode()
+        answer = self.client("lambda").invoke(FunctionName=name, Payload=payload, **arguments)
+        text = answer["Payload"].read().decode()
+        return (json.loads(text) if text else None), answer.get("FunctionError")
+
+    def log_lines(self, function, pattern=""):
+        """The messages of a function's log group; none if there is no group yet."""
         logs = self.client("logs")
         try:
             pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=f"/aws/lambda/{function}"
+                logGroupName=f"/aws/lambda/{function}", filterPattern=pattern
             )
-            return [event["message"] for page in pages for event in page["events"]]
+            return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
         except logs.exceptions.ResourceNotFoundException:
             return []
 
+    def install_sdk(self, cache):
+        """boto3 for functions, installed once a test run and linked into this data folder."""
+        kept = pathlib.Path(cache)
+        path = os.environ.get("LAMPEJO_PIP_PATH", os.environ["PATH"])
+        subprocess.run(
+            [binary(), "runtime", "sdk", "python", "--data", str(kept)],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PATH": path},
+        )
+        target = self.data / "runtime" / "sdk"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            shutil.copytree(kept / "runtime" / "sdk", target, copy_function=os.link)
+
+    def last_log(self):
+        """The end of what the server wrote to its log."""
+        if not self.log.exists():
+            return "(the server wrote no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
+
 
 def package(files):
-    """A zip of texts by name; names that end in bootstrap are executable."""
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            entry = zipfile.ZipInfo(name, date_time=(2026, 1, 1, 0, 0, 0))
-            entry.external_attr = (0o100755 if name.endswith("bootstrap") else 0o100644) << 16
-            archive.writestr(entry, text)
-    return zipped.getvalue()
+    """A zip of {name: text or bytes, or (content, mode)}."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            content, mode = content if isinstance(content, tuple) else (content, 0o644)
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o100000 | mode) << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def eventually(look, what, seconds=PATIENCE_SECONDS):
+    """Looks again until there is something; fails after a bounded time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)

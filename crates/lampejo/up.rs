@@ -90,8 +90,8 @@ impl Server {
                 .await?;
 
         let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
-        let secrets = (config.auth == Auth::Enforce)
-            .then(|| Arc::new(ObjectKeys { keys: keys.clone(), clock: clock.clone() }) as _);
+        let object_keys = ObjectKeys { keys: keys.clone(), clock: clock.clone() };
+        let secrets = (config.auth == Auth::Enforce).then(|| Arc::new(object_keys) as _);
         let objects = s3.http(FrontSettings { domains: config.domains.clone(), secrets });
         let inner = Inner {
             clock: clock.clone(),
@@ -250,6 +250,7 @@ async fn interrupted() -> anyhow::Result<()> {
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     // s3s logs every error answer of ours as an internal one: our front says the real code.
-    let filter = EnvFilter::try_from_env("LAMPEJO_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    let filter =
+        EnvFilter::try_from_env("LAMPEJO_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

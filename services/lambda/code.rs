@@ -118,6 +118,9 @@ impl CodeStore {
 
     /// Removes zips that no function names any more. A failure leaves orphans, which cost room only.
     pub(crate) async fn forget(&self, blobs: Vec<BlobId>) {
+        if blobs.is_empty() {
+            return;
+        }
         if let Err(error) = self.blobs.delete(blobs).await {
             tracing::warn!(%error, "removing code packages failed");
         }

@@ -1,5 +1,5 @@
 //! Every error this service answers with: variant → code, status and text. Nowhere else is a code
-//! written. Texts are AWS's, as recorded from it; where ours stands it says `lampejo`.
+//! written. Texts are AWS's wherever they are known.
 
 use kit::Region;
 use store::{BlobError, CommitError, ReadError};
@@ -175,14 +175,6 @@ pub enum Error {
          value greater than or equal to 0.0, Member must not be null]"
     )]
     WeightOutOfRange { weights: String },
-    #[error(
-        "1 validation error detected: Value '{{{weights}}}' at \
-         'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map keys must \
-         satisfy constraint: [Member must have length less than or equal to 1024, Member must have \
-         length greater than or equal to 1, Member must satisfy regular expression pattern: \
-         [0-9]+, Member must not be null]"
-    )]
-    WeightedVersionInvalid { weights: String },
 
     // others
     #[error("User: {caller} is not authorized to perform this operation on resource: {function}")]
@@ -248,10 +240,9 @@ impl Error {
             | E::VersionInUse { .. }
             | E::MappingExists { .. } => "ResourceConflictException",
             E::RevisionDiffers | E::PolicyRevisionDiffers => "PreconditionFailedException",
-            E::InvalidFunctionName(_)
-            | E::TooGreat { .. }
-            | E::WeightOutOfRange { .. }
-            | E::WeightedVersionInvalid { .. } => "ValidationException",
+            E::InvalidFunctionName(_) | E::TooGreat { .. } | E::WeightOutOfRange { .. } => {
+                "ValidationException"
+            }
             E::OtherAccount { .. } => "AccessDeniedException",
             E::PolicyTooLong(_) => "PolicyLengthExceededException",
             E::ZippedTooLarge => "RequestEntityTooLargeException",

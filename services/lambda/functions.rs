@@ -1,7 +1,6 @@
 //! All functions, in memory and ready to run: an invocation reads nothing else.
 //!
-//! Always true: what is here is durable. Changes are made one at a time by [`Lambda::change`] and
-//! its siblings; an old version's instances end, and its code is removed when none runs any more.
+//! Always true: what is here is durable. Read next: `change`, which alone changes it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -13,12 +12,11 @@ use kit::{AccountId, Arn, Caller, Region, ids};
 use store::BlobId;
 
 use crate::{
-    Error, Lambda,
+    Error,
     code::CodeStore,
     function::Function,
     invoke::{concurrency::FunctionKey, event::EventPolicy},
     name::{self, Named},
-    store::difference,
     version::{Number, Version},
 };
 
@@ -27,7 +25,7 @@ use crate::{
 pub(crate) struct Functions {
     places: RwLock<HashMap<(AccountId, Region), Place>>,
     /// Held while a change is decided and made durable: the next one starts from its outcome.
-    turn: tokio::sync::Mutex<()>,
+    pub(crate) turn: tokio::sync::Mutex<()>,
     /// Functions whose new code or configuration is on its way.
     updating: Mutex<HashSet<FunctionKey>>,
     /// Versions that were replaced or deleted, but that instances may still run.
@@ -45,7 +43,7 @@ struct Place {
 /// A function and its versions in the form in which the pool runs them.
 pub(crate) struct Live {
     pub(crate) function: Function,
-    runs: BTreeMap<Number, Arc<runtime::Function>>,
+    pub(crate) runs: BTreeMap<Number, Arc<runtime::Function>>,
 }
 
 /// What an invocation needs to know.
@@ -163,7 +161,8 @@ impl Functions {
         Ok(Updating { functions: self, key: key.clone() })
     }
 
-    fn put(&self, key: &FunctionKey, live: Option<Arc<Live>>) {
+    /// Holds a function's new state, or none.
+    pub(crate) fn put(&self, key: &FunctionKey, live: Option<Arc<Live>>) {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         let place = places.entry((key.account, key.region.clone())).or_default();
         match live {
@@ -175,7 +174,7 @@ impl Functions {
     }
 
     /// The hashes of all packages that functions name or that instances still run.
-    fn packages(&self) -> BTreeSet<String> {
+    pub(crate) fn packages(&self) -> BTreeSet<String> {
         let mut leaving = lock(&self.leaving);
         leaving.retain(|run| Arc::strong_count(run) > 1);
         let running =
@@ -188,17 +187,22 @@ impl Functions {
         packages
     }
 
+    /// Keeps in mind versions that are no more, for their packages' sake.
+    pub(crate) fn leave(&self, runs: Vec<Arc<runtime::Function>>) {
+        lock(&self.leaving).extend(runs);
+    }
+
     /// The zips that functions name.
     pub(crate) fn blobs(&self) -> HashSet<BlobId> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         let functions = places.values().flat_map(|place| place.functions.values());
-        functions.flat_map(|live| blobs(&live.function)).collect()
+        functions.flat_map(|live| live.blobs()).collect()
     }
 }
 
 impl Live {
     /// Keeps the runs of an earlier state whose versions are the same.
-    fn new(function: Function, old: Option<&Live>, code: &CodeStore) -> Live {
+    pub(crate) fn new(function: Function, old: Option<&Live>, code: &CodeStore) -> Live {
         let run = |version: &Version| {
             let run = run(&function.key, version, code);
             let kept = old.and_then(|old| old.runs.get(&version.number));
@@ -206,6 +210,11 @@ impl Live {
         };
         let runs = function.versions.values().map(|it| (it.number, run(it))).collect();
         Live { function, runs }
+    }
+
+    /// The zips that it names.
+    pub(crate) fn blobs(&self) -> HashSet<BlobId> {
+        self.function.versions.values().map(|version| version.code.blob).collect()
     }
 }
 
@@ -241,77 +250,6 @@ fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Funct
         },
         idle: None,
     }
-}
-
-impl Lambda {
-    /// Adds a function whose name is free.
-    pub(crate) async fn add(&self, function: Function) -> Result<Arc<Live>, Error> {
-        let _turn = self.functions.turn.lock().await;
-        let key = function.key.clone();
-        if self.functions.get(&key).is_ok() {
-            return Err(Error::FunctionExists(key.name));
-        }
-        self.store.commit(difference(None, Some(&function))).await?;
-        let live = Arc::new(Live::new(function, None, &self.code));
-        self.functions.put(&key, Some(live.clone()));
-        Ok(live)
-    }
-
-    /// Changes a function: `decide` works on a draft, which is made durable and then seen by all.
-    /// When it fails nothing has changed.
-    pub(crate) async fn change<T>(
-        &self,
-        key: &FunctionKey,
-        decide: impl FnOnce(&mut Function) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let turn = self.functions.turn.lock().await;
-        let old = self.functions.get(key)?;
-        let mut draft = old.function.clone();
-        let answer = decide(&mut draft)?;
-        self.store.commit(difference(Some(&old.function), Some(&draft))).await?;
-        let new = Arc::new(Live::new(draft, Some(&old), &self.code));
-        self.functions.put(key, Some(new.clone()));
-        drop(turn);
-        self.retire(&old, Some(&new)).await;
-        Ok(answer)
-    }
-
-    /// Removes a function.
-    pub(crate) async fn remove(&self, key: &FunctionKey) -> Result<(), Error> {
-        let turn = self.functions.turn.lock().await;
-        let old = self.functions.get(key)?;
-        self.store.commit(difference(Some(&old.function), None)).await?;
-        self.functions.put(key, None);
-        drop(turn);
-        self.retire(&old, None).await;
-        Ok(())
-    }
-
-    /// Ends the instances of versions that are no more, and removes the zips that only they named.
-    async fn retire(&self, old: &Live, new: Option<&Live>) {
-        let kept = |run: &Arc<runtime::Function>| {
-            new.is_some_and(|new| new.runs.values().any(|it| it.key == run.key))
-        };
-        let gone: Vec<_> = old.runs.values().filter(|run| !kept(run)).cloned().collect();
-        if gone.is_empty() {
-            return;
-        }
-        gone.iter().for_each(|run| self.pool.retire(&run.key));
-        lock(&self.functions.leaving).extend(gone);
-        let still = new.map(|new| blobs(&new.function)).unwrap_or_default();
-        let unused = blobs(&old.function).difference(&still).copied().collect();
-        self.code.forget(unused).await;
-    }
-
-    /// Removes the unpacked code that no function names and no instance runs. Called after changes
-    /// that may have left some, and at the start.
-    pub(crate) async fn collect_code(&self) {
-        self.code.collect(|| self.functions.packages()).await;
-    }
-}
-
-fn blobs(function: &Function) -> HashSet<BlobId> {
-    function.versions.values().map(|version| version.code.blob).collect()
 }
 
 /// A random number from 0 to below 1.

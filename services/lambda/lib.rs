@@ -1,15 +1,16 @@
 //! AWS Lambda: functions, their versions and aliases, and everything that runs them.
 //!
 //! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
-//! `function` (one with all that belongs to it), `functions` (all of them, and how they change),
-//! `package` and `code` (what they run), `store` (rows), `table` and `ops/` (operations), `view`
-//! (answers); then `invoke/` (running), `target` (events that the bus brings), `sources/` (queues
-//! that are polled), `surroundings` (what instances get from the rest of the server).
+//! `function` (one with all that belongs to it), `functions` (all of them), `change`, `package` and
+//! `code` (what they run), `store` (rows), `table` and `ops/` (operations), `view` (answers); then
+//! `invoke/` (running), `target` (events that the bus brings), `sources/` (queues that are polled),
+//! `surroundings` (what instances get from the rest of the server).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is
 //! unpacked and durable before a function names it. An invocation reads no disk.
 
 mod alias;
+mod change;
 mod code;
 mod download;
 mod error;

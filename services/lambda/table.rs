@@ -12,9 +12,9 @@ use crate::{
     invoke::concurrency::FunctionKey,
     name::FunctionName,
     ops::{
-        account_settings, aliases, concurrency, create_function, delete_function, get_function,
-        invoke, list_functions, mapping, permissions, tags, unset, update_function_code,
-        update_function_configuration, versions,
+        account_settings, aliases, concurrency, create_function, delete_function,
+        event_invoke_config, get_function, invoke, list_functions, mapping, permissions, tags,
+        unset, update_function_code, update_function_configuration, versions,
     },
 };
 
@@ -76,6 +76,7 @@ fn with_versions(table: Table, lambda: &Arc<Lambda>) -> Table {
     }
 }
 
+#[rustfmt::skip] // A line for each operation.
 /// `Invoke` and `InvokeAsync` are the action `InvokeFunction`.
 fn with_invokes_and_mappings(table: Table, lambda: &Arc<Lambda>) -> Table {
     let invoke: Access<api::InvokeInput> = Access::new("lambda:InvokeFunction", |c, i| {
@@ -87,6 +88,11 @@ fn with_invokes_and_mappings(table: Table, lambda: &Arc<Lambda>) -> Table {
         .on::<api::Invoke, _, _, _>(lambda, invoke::run, invoke)
         .on::<api::InvokeAsync, _, _, _>(lambda, invoke::run_async, invoke_async);
     operations! { table, lambda,
+        PutFunctionEventInvokeConfig => event_invoke_config::put, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        UpdateFunctionEventInvokeConfig => event_invoke_config::update, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        GetFunctionEventInvokeConfig => event_invoke_config::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        DeleteFunctionEventInvokeConfig => event_invoke_config::delete, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        ListFunctionEventInvokeConfigs => event_invoke_config::list, |c, i| function(c, &i.function_name);
         CreateEventSourceMapping => mapping::create::run, |c, i| function(c, &i.function_name);
         GetEventSourceMapping => mapping::get::run, |c, i| vec![mapping::arn(c, &i.uuid)];
         ListEventSourceMappings => mapping::list::run, |_, _| Vec::new();

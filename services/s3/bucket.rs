@@ -190,7 +190,8 @@ mod tests {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
         let long = "a".repeat(64);
-        for name in ["ab", &long, "Abc", "a_b", "-ab", "ab-", "a..b", "1.2.3.4", "xn--a", "a-s3alias"]
+        for name in
+            ["ab", &long, "Abc", "a_b", "-ab", "ab-", "a..b", "1.2.3.4", "xn--a", "a-s3alias"]
         {
             assert!(check_name(name).is_err(), "{name}");
         }

@@ -9,6 +9,7 @@ use crate::{
     bucket::Bucket,
     history::Stored,
     intake::Unnamed,
+    multipart::blob,
     object::{Body, Manifest},
     rows,
 };
@@ -18,6 +19,8 @@ pub(crate) struct Change {
     pub(crate) batch: Batch,
     /// Bytes that no row names afterwards.
     pub(crate) garbage: Vec<BlobId>,
+    /// Manifests that go, with their bytes.
+    manifests: Vec<(String, Vec<BlobId>)>,
     pub(crate) deliveries: Vec<bus::Delivery>,
 }
 
@@ -26,7 +29,7 @@ impl Change {
     pub(crate) fn new(bucket: &Bucket) -> Change {
         let mut batch = Batch::new();
         batch.version(rows::bucket(&bucket.row.name), bucket.version);
-        Change { batch, garbage: Vec::new(), deliveries: Vec::new() }
+        Change { batch, garbage: Vec::new(), manifests: Vec::new(), deliveries: Vec::new() }
     }
 
     /// Demands that a version is still as it was read.
@@ -68,15 +71,13 @@ impl S3 {
         match body {
             Body::Inline(_) => {}
             Body::Blob(id) => change.garbage.push(*id),
-            Body::Parts(manifest) => {
-                let row = rows::manifest(manifest);
+            Body::Parts(id) => {
+                let row = rows::manifest(id);
                 let manifest: Option<Manifest> = self.store.read(&row).await?;
                 change.batch.delete(row);
-                for part in manifest.into_iter().flat_map(|manifest| manifest.parts) {
-                    if let Body::Blob(id) = part.body {
-                        change.garbage.push(id);
-                    }
-                }
+                let parts = manifest.unwrap_or_default().parts;
+                let bytes = parts.iter().filter_map(|part| blob(&part.body)).collect();
+                change.manifests.push((id.clone(), bytes));
             }
         }
         Ok(())
@@ -90,7 +91,7 @@ impl S3 {
         bytes: Unnamed,
     ) -> Result<(), Unsettled> {
         let s3 = self.clone();
-        let Change { mut batch, garbage, deliveries } = change;
+        let Change { mut batch, mut garbage, manifests, deliveries } = change;
         let settled = tokio::spawn(async move {
             let ticket = s3.bus.enqueue(&mut batch, deliveries);
             if let Err(error) = s3.store.commit(batch).await {
@@ -98,6 +99,9 @@ impl S3 {
             }
             bytes.named();
             ticket.release();
+            for (manifest, bytes) in manifests {
+                garbage.extend(s3.readers.leave(&manifest, bytes));
+            }
             s3.remove(garbage).await;
             Ok(())
         });

@@ -169,11 +169,7 @@ impl Hasher {
 
 /// The checksum of an object out of those of its parts: (checksum in base64, bytes) in order.
 /// `None` if a part's is not a checksum of this algorithm.
-pub(crate) fn combine(
-    algorithm: Algorithm,
-    kind: Kind,
-    parts: &[(&str, u64)],
-) -> Option<Checksum> {
+pub(crate) fn combine(algorithm: Algorithm, kind: Kind, parts: &[(&str, u64)]) -> Option<Checksum> {
     let value = match kind {
         Kind::Composite => {
             let mut hasher = Hasher::new(algorithm);

@@ -155,7 +155,10 @@ mod tests {
     fn a_write_may_demand_that_nothing_is_there() {
         let absent = WriteConditions::new(None, Some(ETagCondition::Any)).unwrap();
         assert_eq!(absent.check("k", None), Ok(()));
-        assert!(matches!(absent.check("k", Some(&object())), Err(Error::PreconditionFailed { .. })));
+        assert!(matches!(
+            absent.check("k", Some(&object())),
+            Err(Error::PreconditionFailed { .. })
+        ));
         let same = WriteConditions::new(tag("one"), None).unwrap();
         assert_eq!(same.check("k", Some(&object())), Ok(()));
         assert!(matches!(same.check("k", None), Err(Error::NoSuchKey { .. })));

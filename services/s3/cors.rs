@@ -57,7 +57,9 @@ fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((front, back)) => {
-            text.len() >= front.len() + back.len() && text.starts_with(front) && text.ends_with(back)
+            text.len() >= front.len() + back.len()
+                && text.starts_with(front)
+                && text.ends_with(back)
         }
     }
 }

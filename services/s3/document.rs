@@ -1,7 +1,7 @@
 //! Bucket configurations as documents: stored as the XML that S3 publishes, so that a row outlives
 //! the types that read it.
 
-use s3s::xml::{Deserializer, DeserializeContent, SerializeContent, Serializer};
+use s3s::xml::{DeserializeContent, Deserializer, SerializeContent, Serializer};
 
 use crate::Error;
 

@@ -4,8 +4,12 @@ use wire::{Fault, ServiceError};
 
 /// The code is the variant's name, or the one behind `as`.
 macro_rules! code {
-    ($variant:ident) => { stringify!($variant) };
-    ($variant:ident $shown:ident) => { stringify!($shown) };
+    ($variant:ident) => {
+        stringify!($variant)
+    };
+    ($variant:ident $shown:ident) => {
+        stringify!($shown)
+    };
 }
 
 /// One line per error: code, status, text, fields. A field is an element of the error document

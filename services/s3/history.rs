@@ -41,11 +41,16 @@ impl S3 {
     }
 
     /// The newest `count` rows among the older versions and delete markers of a key.
-    pub(crate) async fn older(&self, bucket: &str, key: &str, count: usize) -> Result<Vec<Stored>, Error> {
+    pub(crate) async fn older(
+        &self,
+        bucket: &str,
+        key: &str,
+        count: usize,
+    ) -> Result<Vec<Stored>, Error> {
         let found = self.store.rows(&rows::versions_of(bucket, key), None, count).await?;
-        let stored = found.into_iter().map(|row| {
-            Ok(Stored { row: row.key.clone(), at: row.version, object: row.decode()? })
-        });
+        let stored = found
+            .into_iter()
+            .map(|row| Ok(Stored { row: row.key.clone(), at: row.version, object: row.decode()? }));
         stored.collect()
     }
 
@@ -71,7 +76,11 @@ impl S3 {
 
     /// The `null` version among the older ones. There is at most one; only buckets that were
     /// switched between versioning and none have any.
-    pub(crate) async fn older_null(&self, bucket: &str, key: &str) -> Result<Option<Stored>, Error> {
+    pub(crate) async fn older_null(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<Stored>, Error> {
         let prefix = rows::versions_of(bucket, key);
         let mut after = None;
         loop {
@@ -123,5 +132,4 @@ impl S3 {
             None => Err(Error::no_such_key(key)),
         }
     }
-
 }

@@ -34,6 +34,7 @@ mod ops;
 mod outlet;
 mod policy;
 mod ports;
+mod readers;
 mod rows;
 mod tags;
 mod version;
@@ -59,6 +60,7 @@ use crate::{
     buckets::Buckets,
     multipart::Part,
     object::{Body as ObjectBody, Manifest, Object},
+    readers::Readers,
 };
 
 /// Buckets and objects.
@@ -66,6 +68,7 @@ pub struct S3 {
     store: Store,
     bus: Arc<bus::Bus>,
     buckets: Buckets,
+    readers: Readers,
     /// The last sequence number given to a version.
     sequence: AtomicU64,
 }
@@ -79,7 +82,7 @@ impl S3 {
         collect_orphans(&store).await?;
         let buckets = Buckets::open(store.clone()).await?;
         let sequence = AtomicU64::new(sequence_at(clock.now()));
-        let s3 = Arc::new(S3 { store, bus, buckets, sequence });
+        let s3 = Arc::new(S3 { store, bus, buckets, readers: Readers::default(), sequence });
         s3.bus.directory().offer_objects(Arc::new(ports::Port(Arc::downgrade(&s3))));
         Ok(s3)
     }

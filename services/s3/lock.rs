@@ -63,11 +63,9 @@ impl Mode {
         match name {
             "GOVERNANCE" => Ok(Mode::Governance),
             "COMPLIANCE" => Ok(Mode::Compliance),
-            other => Err(Error::argument(
-                "Unknown wormMode directive.",
-                "x-amz-object-lock-mode",
-                other,
-            )),
+            other => {
+                Err(Error::argument("Unknown wormMode directive.", "x-amz-object-lock-mode", other))
+            }
         }
     }
 }
@@ -133,8 +131,7 @@ pub(crate) fn retention(
 pub(crate) fn check_delete(object: &Object, now: Millis, bypass: Bypass) -> Result<(), Error> {
     let held = object.legal_hold == Some(true);
     let retained = object.retention.is_some_and(|retention| {
-        retention.until > now
-            && (retention.mode == Mode::Compliance || bypass == Bypass::No)
+        retention.until > now && (retention.mode == Mode::Compliance || bypass == Bypass::No)
     });
     if held || retained {
         return Err(Error::AccessDenied {

@@ -31,6 +31,11 @@ impl S3 {
             let slice = bytes.slice(range.start as usize..range.end as usize);
             return Ok(Some(slice.into()));
         }
+        // Before the manifest is looked for: see `readers`.
+        let reader = match &object.body {
+            Body::Parts(id) => Some(self.readers.begin(self.store.blobs(), id)),
+            _ => None,
+        };
         let Some(pieces) = self.pieces(object, range).await? else { return Ok(None) };
         let mut pieces = pieces.into_iter();
         let Some(first) = pieces.next() else { return Ok(Some(s3s::Body::empty())) };
@@ -41,7 +46,11 @@ impl S3 {
             Err(error) => return Err(Error::internal(&error)),
         };
         let rest = stream::iter(pieces).then(move |piece| read(blobs.clone(), piece)).try_flatten();
-        let frames = first.chain(rest).map_ok(Frame::data);
+        let frames = first.chain(rest).map_ok(move |bytes| {
+            // The reader ends with the stream.
+            let _reading = &reader;
+            Frame::data(bytes)
+        });
         Ok(Some(s3s::Body::http_body_unsync(StreamBody::new(Box::pin(frames)))))
     }
 

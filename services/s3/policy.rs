@@ -12,9 +12,10 @@ pub(crate) fn is_public(policy: &str) -> Result<bool, Error> {
             "Normalized policy document exceeds the maximum allowed size of 20480 bytes.",
         ));
     }
-    let document: Value = serde_json::from_str(policy).ok().filter(Value::is_object).ok_or_else(
-        || malformed("Policies must be valid JSON and the first byte must be '{'"),
-    )?;
+    let document: Value = serde_json::from_str(policy)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| malformed("Policies must be valid JSON and the first byte must be '{'"))?;
     let statements = match document.get("Statement") {
         Some(Value::Array(statements)) => statements.as_slice(),
         Some(statement @ Value::Object(_)) => std::slice::from_ref(statement),

@@ -52,10 +52,8 @@ fn check(pairs: Vec<(String, String)>, most: usize) -> Result<Tags, Error> {
     }
     let mut tags = Tags::new();
     for (key, value) in pairs {
-        let invalid = |message: &str| Error::InvalidTag {
-            message: message.to_owned(),
-            key: key.clone(),
-        };
+        let invalid =
+            |message: &str| Error::InvalidTag { message: message.to_owned(), key: key.clone() };
         if key.is_empty() || key.chars().count() > limits::TAG_KEY_CHARS || !fits(&key) {
             return Err(invalid("The TagKey you have provided is invalid"));
         }

@@ -64,7 +64,8 @@ impl S3 {
             let mut change = Change::new(&bucket);
             change.batch.append(also.clone());
             change.garbage.clone_from(&garbage);
-            object.version = self.make_room(&bucket, &place, latest, object.sequence, &mut change).await?;
+            object.version =
+                self.make_room(&bucket, &place, latest, object.sequence, &mut change).await?;
             change.batch.put(rows::object(&place.bucket, &place.key), &object);
             let happened = Event {
                 name: event,
@@ -278,7 +279,6 @@ impl S3 {
         }
         Err(Error::OperationAborted {})
     }
-
 }
 
 /// The row that a check is about.

@@ -216,6 +216,8 @@ impl Sqs {
                 ops::receive_message::run,
                 Access::new("sqs:ReceiveMessage", |caller, input| at(caller, &input.queue_url)),
             )
+            // A client that has gone waits for no message.
+            .cancellable::<api::ReceiveMessage>()
             .on::<api::DeleteMessage, _, _, _>(
                 self,
                 ops::delete_message::run,

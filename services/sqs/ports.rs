@@ -33,7 +33,9 @@ pub(crate) struct Ports(pub(crate) Arc<Sqs>);
 impl bus::Target for Ports {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
         let queue = self.target(delivery)?;
-        let request = Request { body: delivery.payload.clone(), ..Request::default() };
+        let attributes = Some(message_attributes(&delivery.attributes));
+        let body = delivery.payload.clone();
+        let request = Request { body, attributes, ..Request::default() };
         let caller = Caller {
             trace: delivery.trace.clone(),
             ..Caller::internal(delivery.account, delivery.region.clone(), self.0.clock.now())
@@ -52,6 +54,19 @@ impl bus::Target for Ports {
     async fn validate(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
         self.target(delivery).map(drop)
     }
+}
+
+/// A delivery's attributes (`type:value` by name) as message attributes.
+fn message_attributes(
+    attributes: &BTreeMap<String, String>,
+) -> wire::Map<api::MessageAttributeValue> {
+    let typed = attributes.iter().filter_map(|(name, text)| {
+        let (data_type, value) = text.split_once(':')?;
+        let (data_type, string_value) = (data_type.to_owned(), Some(value.to_owned()));
+        let value = api::MessageAttributeValue { data_type, string_value, ..Default::default() };
+        Some((name.clone(), value))
+    });
+    typed.collect()
 }
 
 impl Ports {

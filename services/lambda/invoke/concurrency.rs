@@ -90,12 +90,6 @@ impl Concurrency {
         *running.functions.entry(function.clone()).or_default() += 1;
         Ok(Place { running: self.running.clone(), function, reserved: own.is_some() })
     }
-
-    /// Invocations of a function that run now.
-    pub(crate) fn of(&self, function: &FunctionKey) -> u32 {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.functions.get(function).copied().unwrap_or(0)
-    }
 }
 
 impl Drop for Place {
@@ -130,7 +124,6 @@ mod tests {
         let concurrency = Concurrency::default();
         let first = concurrency.enter(function("a"), Some(1), 1).unwrap();
         assert_eq!(concurrency.enter(function("a"), Some(1), 1).unwrap_err(), Throttled::Reserved);
-        assert_eq!(concurrency.of(&function("a")), 1);
         drop(first);
         assert!(concurrency.enter(function("a"), Some(1), 1).is_ok());
         assert_eq!(concurrency.enter(function("b"), Some(0), 1).unwrap_err(), Throttled::Reserved);

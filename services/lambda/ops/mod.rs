@@ -5,6 +5,7 @@ pub(crate) mod aliases;
 pub(crate) mod concurrency;
 pub(crate) mod create_function;
 pub(crate) mod delete_function;
+pub(crate) mod event_invoke_config;
 pub(crate) mod get_function;
 pub(crate) mod invoke;
 pub(crate) mod list_functions;

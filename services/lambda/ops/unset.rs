@@ -43,6 +43,9 @@ pub(crate) async fn code_signing(
     caller: Caller,
     input: api::GetFunctionCodeSigningConfigInput,
 ) -> Result<api::GetFunctionCodeSigningConfigOutput, Error> {
-    lambda.functions.get(&unqualified(&caller, &input.function_name)?)?;
-    Ok(api::GetFunctionCodeSigningConfigOutput::default())
+    let key = unqualified(&caller, &input.function_name)?;
+    lambda.functions.get(&key)?;
+    // No configuration is an empty ARN.
+    let code_signing_config_arn = String::new();
+    Ok(api::GetFunctionCodeSigningConfigOutput { code_signing_config_arn, function_name: key.name })
 }

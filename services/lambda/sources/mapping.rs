@@ -32,7 +32,6 @@ pub(crate) struct Mapping {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Creating,
-    Enabling,
     Enabled,
     Disabling,
     Disabled,
@@ -44,7 +43,6 @@ impl State {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             State::Creating => "Creating",
-            State::Enabling => "Enabling",
             State::Enabled => "Enabled",
             State::Disabling => "Disabling",
             State::Disabled => "Disabled",

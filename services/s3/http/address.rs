@@ -63,7 +63,8 @@ mod tests {
         ] {
             assert_eq!(parse(host, "/k%20l"), expected, "{host}");
         }
-        for host in ["localhost:4566", "127.0.0.1:4566", "s3.localhost", "s3.us-east-1.localhost", ""]
+        for host in
+            ["localhost:4566", "127.0.0.1:4566", "s3.localhost", "s3.us-east-1.localhost", ""]
         {
             assert_eq!(parse(host, "/b.c/k%20l"), expected, "{host}");
         }

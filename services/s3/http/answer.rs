@@ -63,9 +63,7 @@ fn usual_message(code: &str) -> &'static str {
         "IncompleteBody" => "The request body terminated unexpectedly",
         "MethodNotAllowed" => "The specified method is not allowed against this resource.",
         "MaxMessageLengthExceeded" => "Your request was too big.",
-        "NotImplemented" => {
-            "A header you provided implies functionality that is not implemented"
-        }
+        "NotImplemented" => "A header you provided implies functionality that is not implemented",
         "InternalError" => "We encountered an internal error. Please try again.",
         _ => "",
     }

@@ -41,7 +41,9 @@ pub(super) async fn read(source: Source, boundary: &str) -> Result<Form, Error> 
         let value = reader.until_delimiter(limits::FORM_BYTES).await?;
         bytes += name.len() + value.len();
         if bytes > limits::FORM_BYTES {
-            return Err(malformed("Your POST request fields preceding the upload file were too large."));
+            return Err(malformed(
+                "Your POST request fields preceding the upload file were too large.",
+            ));
         }
         fields.push((name, String::from_utf8_lossy(&value).into_owned()));
     }
@@ -98,10 +100,9 @@ impl Reader {
                 self.buffer.extend_from_slice(&bytes);
                 Ok(())
             }
-            Some(Err(error)) => Err(error.downcast::<Error>().map_or_else(
-                |_| Error::IncompleteBody {},
-                |error| *error,
-            )),
+            Some(Err(error)) => Err(error
+                .downcast::<Error>()
+                .map_or_else(|_| Error::IncompleteBody {}, |error| *error)),
             None => Err(malformed("The body of your POST request is not well-formed.")),
         }
     }
@@ -171,11 +172,17 @@ mod tests {
                     --b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\n\
                     Content-Type: text/plain\r\n\r\nline\r\n--bx\r\n--b--\r\n";
         for step in [1, 2, 5, 1000] {
-            let pieces: Vec<Result<Bytes, StdError>> =
-                text.as_bytes().chunks(step).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+            let pieces: Vec<Result<Bytes, StdError>> = text
+                .as_bytes()
+                .chunks(step)
+                .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+                .collect();
             let form = read(stream::iter(pieces).boxed(), "b").await.unwrap();
             assert_eq!(form.fields, [("key".to_owned(), "k/${filename}".to_owned())]);
-            assert_eq!((form.filename.as_str(), form.file_type.as_deref()), ("f.txt", Some("text/plain")));
+            assert_eq!(
+                (form.filename.as_str(), form.file_type.as_deref()),
+                ("f.txt", Some("text/plain"))
+            );
             let file: Vec<Bytes> = form.file.try_collect().await.unwrap();
             // A line that only begins like a delimiter ends the file, as in every form parser.
             assert_eq!(file.concat(), b"line");

@@ -257,7 +257,8 @@ fn clean_headers(headers: &mut HeaderMap, encoding: &Encoding) {
         };
     }
     let encodings = text(headers, "content-encoding").map(|encodings| {
-        let kept = encodings.split(',').map(str::trim).filter(|encoding| *encoding != "aws-chunked");
+        let kept =
+            encodings.split(',').map(str::trim).filter(|encoding| *encoding != "aws-chunked");
         kept.collect::<Vec<_>>().join(",")
     });
     match encodings.map(|encodings| HeaderValue::from_str(&encodings)) {
@@ -270,7 +271,12 @@ fn clean_headers(headers: &mut HeaderMap, encoding: &Encoding) {
         None => {}
     }
     // S3 takes ETags without quotes, too.
-    for name in ["if-match", "if-none-match", "x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match"] {
+    for name in [
+        "if-match",
+        "if-none-match",
+        "x-amz-copy-source-if-match",
+        "x-amz-copy-source-if-none-match",
+    ] {
         let bare = text(headers, name).filter(|value| *value != "*" && !value.contains('"'));
         if let Some(Ok(quoted)) = bare.map(|bare| HeaderValue::from_str(&format!("\"{bare}\""))) {
             headers.insert(name, quoted);

@@ -14,8 +14,8 @@ use super::{answer::Failure, payload::Trailer, post::Posted};
 use crate::{
     Error, S3,
     ops::{
-        acl, bucket, configuration, copy, delete, get, identified, list, lock, multipart,
-        notification, put, settings, tagging,
+        acl, attributes, bucket, configuration, copy, delete, get, identified, lifecycle, list,
+        lock, multipart, notification, policy, put, settings, tagging,
     },
 };
 
@@ -130,14 +130,14 @@ mod table {
         get_bucket_encryption GetBucketEncryptionInput GetBucketEncryptionOutput configuration::get_encryption;
         get_bucket_intelligent_tiering_configuration GetBucketIntelligentTieringConfigurationInput GetBucketIntelligentTieringConfigurationOutput identified::get_intelligent_tiering;
         get_bucket_inventory_configuration GetBucketInventoryConfigurationInput GetBucketInventoryConfigurationOutput identified::get_inventory;
-        get_bucket_lifecycle_configuration GetBucketLifecycleConfigurationInput GetBucketLifecycleConfigurationOutput configuration::get_lifecycle;
+        get_bucket_lifecycle_configuration GetBucketLifecycleConfigurationInput GetBucketLifecycleConfigurationOutput lifecycle::get;
         get_bucket_location GetBucketLocationInput GetBucketLocationOutput bucket::location;
         get_bucket_logging GetBucketLoggingInput GetBucketLoggingOutput settings::get_logging;
         get_bucket_metrics_configuration GetBucketMetricsConfigurationInput GetBucketMetricsConfigurationOutput identified::get_metrics;
         get_bucket_notification_configuration GetBucketNotificationConfigurationInput GetBucketNotificationConfigurationOutput notification::get;
         get_bucket_ownership_controls GetBucketOwnershipControlsInput GetBucketOwnershipControlsOutput configuration::get_ownership;
-        get_bucket_policy GetBucketPolicyInput GetBucketPolicyOutput configuration::get_policy;
-        get_bucket_policy_status GetBucketPolicyStatusInput GetBucketPolicyStatusOutput configuration::get_policy_status;
+        get_bucket_policy GetBucketPolicyInput GetBucketPolicyOutput policy::get;
+        get_bucket_policy_status GetBucketPolicyStatusInput GetBucketPolicyStatusOutput policy::get_status;
         get_bucket_replication GetBucketReplicationInput GetBucketReplicationOutput configuration::get_replication;
         get_bucket_request_payment GetBucketRequestPaymentInput GetBucketRequestPaymentOutput settings::get_request_payment;
         get_bucket_tagging GetBucketTaggingInput GetBucketTaggingOutput tagging::get_bucket;
@@ -145,7 +145,7 @@ mod table {
         get_bucket_website GetBucketWebsiteInput GetBucketWebsiteOutput configuration::get_website;
         get_object GetObjectInput GetObjectOutput get::object;
         get_object_acl GetObjectAclInput GetObjectAclOutput acl::get_object;
-        get_object_attributes GetObjectAttributesInput GetObjectAttributesOutput get::attributes;
+        get_object_attributes GetObjectAttributesInput GetObjectAttributesOutput attributes::get;
         get_object_legal_hold GetObjectLegalHoldInput GetObjectLegalHoldOutput lock::get_legal_hold;
         get_object_lock_configuration GetObjectLockConfigurationInput GetObjectLockConfigurationOutput lock::get_configuration;
         get_object_retention GetObjectRetentionInput GetObjectRetentionOutput lock::get_retention;
@@ -158,11 +158,11 @@ mod table {
         list_bucket_inventory_configurations ListBucketInventoryConfigurationsInput ListBucketInventoryConfigurationsOutput identified::list_inventory;
         list_bucket_metrics_configurations ListBucketMetricsConfigurationsInput ListBucketMetricsConfigurationsOutput identified::list_metrics;
         list_buckets ListBucketsInput ListBucketsOutput bucket::list;
-        list_multipart_uploads ListMultipartUploadsInput ListMultipartUploadsOutput multipart::list_uploads;
+        list_multipart_uploads ListMultipartUploadsInput ListMultipartUploadsOutput multipart::list::uploads;
         list_object_versions ListObjectVersionsInput ListObjectVersionsOutput list::versions;
         list_objects ListObjectsInput ListObjectsOutput list::objects;
         list_objects_v2 ListObjectsV2Input ListObjectsV2Output list::objects_v2;
-        list_parts ListPartsInput ListPartsOutput multipart::list_parts;
+        list_parts ListPartsInput ListPartsOutput multipart::list::parts;
         put_bucket_accelerate_configuration PutBucketAccelerateConfigurationInput PutBucketAccelerateConfigurationOutput settings::put_accelerate;
         put_bucket_acl PutBucketAclInput PutBucketAclOutput acl::put_bucket;
         put_bucket_analytics_configuration PutBucketAnalyticsConfigurationInput PutBucketAnalyticsConfigurationOutput identified::put_analytics;
@@ -170,12 +170,12 @@ mod table {
         put_bucket_encryption PutBucketEncryptionInput PutBucketEncryptionOutput configuration::put_encryption;
         put_bucket_intelligent_tiering_configuration PutBucketIntelligentTieringConfigurationInput PutBucketIntelligentTieringConfigurationOutput identified::put_intelligent_tiering;
         put_bucket_inventory_configuration PutBucketInventoryConfigurationInput PutBucketInventoryConfigurationOutput identified::put_inventory;
-        put_bucket_lifecycle_configuration PutBucketLifecycleConfigurationInput PutBucketLifecycleConfigurationOutput configuration::put_lifecycle;
+        put_bucket_lifecycle_configuration PutBucketLifecycleConfigurationInput PutBucketLifecycleConfigurationOutput lifecycle::put;
         put_bucket_logging PutBucketLoggingInput PutBucketLoggingOutput settings::put_logging;
         put_bucket_metrics_configuration PutBucketMetricsConfigurationInput PutBucketMetricsConfigurationOutput identified::put_metrics;
         put_bucket_notification_configuration PutBucketNotificationConfigurationInput PutBucketNotificationConfigurationOutput notification::put;
         put_bucket_ownership_controls PutBucketOwnershipControlsInput PutBucketOwnershipControlsOutput configuration::put_ownership;
-        put_bucket_policy PutBucketPolicyInput PutBucketPolicyOutput configuration::put_policy;
+        put_bucket_policy PutBucketPolicyInput PutBucketPolicyOutput policy::put;
         put_bucket_replication PutBucketReplicationInput PutBucketReplicationOutput configuration::put_replication;
         put_bucket_request_payment PutBucketRequestPaymentInput PutBucketRequestPaymentOutput settings::put_request_payment;
         put_bucket_tagging PutBucketTaggingInput PutBucketTaggingOutput tagging::put_bucket;

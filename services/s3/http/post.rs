@@ -95,13 +95,20 @@ impl Front {
             };
         };
         if let Some(secrets) = &self.settings.secrets {
+            if field("awsaccesskeyid").is_some() {
+                return Err(Error::request(
+                    "The authorization mechanism you have provided is not supported. Please use \
+                     AWS4-HMAC-SHA256.",
+                ));
+            }
             let missing = || malformed("The form's signature is incomplete.");
             let credential = field("x-amz-credential").and_then(Credential::parse);
             let credential = credential.ok_or_else(missing)?;
             let signature = field("x-amz-signature").ok_or_else(missing)?;
-            let secret = secrets.secret(credential.access_key, field("x-amz-security-token")).ok_or_else(|| {
-                Error::InvalidAccessKeyId { access_key: credential.access_key.to_owned() }
-            })?;
+            let secret =
+                secrets.secret(credential.access_key, field("x-amz-security-token")).ok_or_else(
+                    || Error::InvalidAccessKeyId { access_key: credential.access_key.to_owned() },
+                )?;
             credential.check_policy(&secret, encoded, signature)?;
         }
         let policy = PostPolicy::from_base64(encoded).map_err(|error| {
@@ -141,7 +148,13 @@ fn check_conditions(policy: &PostPolicy, fields: &BTreeMap<String, String>) -> R
     }
     for field in fields.keys().map(String::as_str) {
         const FREE: [&str; 7] = [
-            "bucket", "policy", "signature", "awsaccesskeyid", "x-amz-signature", "file", "submit",
+            "bucket",
+            "policy",
+            "signature",
+            "awsaccesskeyid",
+            "x-amz-signature",
+            "file",
+            "submit",
         ];
         let free = FREE.contains(&field) || field.starts_with("x-ignore-");
         if !free && !named.contains(&field) {

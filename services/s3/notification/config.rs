@@ -191,16 +191,14 @@ fn rule_name(rule: &dto::FilterRule) -> String {
 
 /// Whether one event on one key could fire both.
 fn overlaps(one: &Rule, other: &Rule) -> bool {
-    let prefixes =
-        one.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&one.prefix);
+    let prefixes = one.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&one.prefix);
     let suffixes = one.suffix.ends_with(&other.suffix) || other.suffix.ends_with(&one.suffix);
     let covers = |pattern: &str, event: &str| match pattern.strip_suffix('*') {
         Some(family) => event.starts_with(family),
         None => pattern == event,
     };
-    let events = one.events.iter().any(|a| {
-        other.events.iter().any(|b| covers(a, b) || covers(b, a))
-    });
+    let events =
+        one.events.iter().any(|a| other.events.iter().any(|b| covers(a, b) || covers(b, a)));
     prefixes && suffixes && events
 }
 
@@ -234,7 +232,10 @@ mod tests {
     #[test]
     fn configurations_may_not_share_an_event() {
         let (put, all) = ("s3:ObjectCreated:Put", "s3:ObjectCreated:*");
-        assert!(text(vec![queue("1", put, &[]), queue("2", all, &[])]).starts_with("Configurations overlap."));
+        assert!(
+            text(vec![queue("1", put, &[]), queue("2", all, &[])])
+                .starts_with("Configurations overlap.")
+        );
         let jpg = [("prefix", "in/"), ("suffix", "jpg")];
         let any = [("Prefix", "in")];
         assert!(text(vec![queue("1", put, &jpg), queue("2", put, &any)]).contains("ambiguously"));

@@ -48,7 +48,11 @@ impl Notifications {
 }
 
 /// The deliveries of an event.
-pub(crate) fn deliveries(bucket: &Bucket, caller: &Caller, event: &Event<'_>) -> Vec<bus::Delivery> {
+pub(crate) fn deliveries(
+    bucket: &Bucket,
+    caller: &Caller,
+    event: &Event<'_>,
+) -> Vec<bus::Delivery> {
     let rules = bucket.notifications.matching(event.name, event.key);
     rules
         .map(|rule| {

@@ -139,7 +139,11 @@ pub(crate) async fn list(
     let max = input.max_buckets.unwrap_or(limits::PAGE_BUCKETS as i32);
     let max = usize::try_from(max).ok().filter(|max| (1..=limits::PAGE_BUCKETS).contains(max));
     let max = max.ok_or_else(|| {
-        Error::argument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", input.max_buckets.unwrap_or_default())
+        Error::argument(
+            "Argument max-buckets must be an integer between 1 and 10000",
+            "max-buckets",
+            input.max_buckets.unwrap_or_default(),
+        )
     })?;
     let prefix = input.prefix.clone().unwrap_or_default();
     let mut found = s3.buckets.list(call.account, input.continuation_token.as_deref());

@@ -1,5 +1,6 @@
-//! Bucket configurations that are there or not: CORS, encryption, lifecycle, ownership, policy,
-//! public access block, replication, website. Lifecycle, replication and websites are stored only.
+//! Bucket configurations that are there or not: CORS, encryption, ownership,
+//! public access block, replication, website; and the deletion of all of this kind. Replication and
+//! websites are stored only. `lifecycle` and `policy` are beside it.
 
 use std::sync::Arc;
 
@@ -14,13 +15,12 @@ use crate::{
     cors,
     document::{self, kind},
     http::Call,
-    limits, policy,
 };
 
-type Done<T> = Result<T, Error>;
+pub(super) type Done<T> = Result<T, Error>;
 
 /// What all operations here name of a bucket.
-type Owner<'a> = Option<&'a str>;
+pub(super) type Owner<'a> = Option<&'a str>;
 
 impl S3 {
     async fn store_document(
@@ -51,7 +51,7 @@ impl S3 {
     }
 
     /// A stored configuration, or the error that says there is none.
-    fn document<T: for<'xml> DeserializeContent<'xml>>(
+    pub(super) fn document<T: for<'xml> DeserializeContent<'xml>>(
         &self,
         bucket: &str,
         owner: Owner<'_>,
@@ -134,83 +134,6 @@ pub(crate) async fn put_encryption(
     Ok(dto::PutBucketEncryptionOutput {})
 }
 
-/// GetBucketLifecycleConfiguration.
-pub(crate) async fn get_lifecycle(
-    s3: Arc<S3>,
-    _call: Call,
-    input: dto::GetBucketLifecycleConfigurationInput,
-) -> Done<dto::GetBucketLifecycleConfigurationOutput> {
-    let owner = input.expected_bucket_owner.as_deref();
-    let missing = |bucket| Error::NoSuchLifecycleConfiguration { bucket };
-    let found: dto::BucketLifecycleConfiguration =
-        s3.document(&input.bucket, owner, kind::LIFECYCLE, missing)?;
-    let bucket = s3.buckets.find(&input.bucket, owner)?;
-    let size = bucket.row.documents.get(kind::TRANSITION_SIZE).cloned();
-    let size = size.unwrap_or_else(|| "all_storage_classes_128K".to_owned());
-    Ok(dto::GetBucketLifecycleConfigurationOutput {
-        rules: Some(found.rules),
-        transition_default_minimum_object_size: Some(size.into()),
-    })
-}
-
-/// PutBucketLifecycleConfiguration.
-pub(crate) async fn put_lifecycle(
-    s3: Arc<S3>,
-    _call: Call,
-    input: dto::PutBucketLifecycleConfigurationInput,
-) -> Done<dto::PutBucketLifecycleConfigurationOutput> {
-    let mut document = input.lifecycle_configuration.ok_or(Error::MalformedXML {})?;
-    check_lifecycle(&mut document.rules)?;
-    let size = input.transition_default_minimum_object_size;
-    let size = size.map_or("all_storage_classes_128K".to_owned(), |size| size.as_str().to_owned());
-    let owner = input.expected_bucket_owner.as_deref();
-    let text = document::write(&document);
-    let change = s3.buckets.change(&input.bucket, owner, |row| {
-        row.documents.insert(kind::LIFECYCLE.to_owned(), text.clone());
-        row.documents.insert(kind::TRANSITION_SIZE.to_owned(), size.clone());
-        Ok(())
-    });
-    change.await?;
-    Ok(dto::PutBucketLifecycleConfigurationOutput {
-        transition_default_minimum_object_size: Some(size.into()),
-    })
-}
-
-/// Checks rules and gives an id to those that have none.
-fn check_lifecycle(rules: &mut [dto::LifecycleRule]) -> Done<()> {
-    if rules.is_empty() || rules.len() > limits::LIFECYCLE_RULES {
-        return Err(Error::MalformedXML {});
-    }
-    let mut seen: Vec<String> = Vec::with_capacity(rules.len());
-    for rule in rules {
-        if !["Enabled", "Disabled"].contains(&rule.status.as_str()) {
-            return Err(Error::MalformedXML {});
-        }
-        if rule.filter.is_some() == rule.prefix.is_some() {
-            return Err(Error::MalformedXML {});
-        }
-        let acts = rule.expiration.is_some()
-            || rule.transitions.is_some()
-            || rule.noncurrent_version_expiration.is_some()
-            || rule.noncurrent_version_transitions.is_some()
-            || rule.abort_incomplete_multipart_upload.is_some();
-        if !acts {
-            let message = "At least one action needs to be specified in a rule";
-            return Err(Error::request(message));
-        }
-        let id = rule.id.get_or_insert_with(kit::ids::uuid);
-        if id.len() > 255 {
-            return Err(Error::argument("ID length should not exceed allowed limit of 255", "ID", id));
-        }
-        if seen.contains(id) {
-            let message = "Rule ID must be unique. Found same ID for more than one rule";
-            return Err(Error::argument(message, "ID", id));
-        }
-        seen.push(id.clone());
-    }
-    Ok(())
-}
-
 /// GetBucketOwnershipControls.
 pub(crate) async fn get_ownership(
     s3: Arc<S3>,
@@ -243,55 +166,6 @@ pub(crate) async fn put_ownership(
     });
     change.await?;
     Ok(dto::PutBucketOwnershipControlsOutput {})
-}
-
-/// GetBucketPolicy.
-pub(crate) async fn get_policy(
-    s3: Arc<S3>,
-    _call: Call,
-    input: dto::GetBucketPolicyInput,
-) -> Done<dto::GetBucketPolicyOutput> {
-    let bucket = s3.buckets.find(&input.bucket, input.expected_bucket_owner.as_deref())?;
-    let missing = || Error::NoSuchBucketPolicy { bucket: input.bucket.clone() };
-    let policy = bucket.row.documents.get(kind::POLICY).ok_or_else(missing)?;
-    Ok(dto::GetBucketPolicyOutput { policy: Some(policy.clone()) })
-}
-
-/// GetBucketPolicyStatus.
-pub(crate) async fn get_policy_status(
-    s3: Arc<S3>,
-    _call: Call,
-    input: dto::GetBucketPolicyStatusInput,
-) -> Done<dto::GetBucketPolicyStatusOutput> {
-    let bucket = s3.buckets.find(&input.bucket, input.expected_bucket_owner.as_deref())?;
-    let missing = || Error::NoSuchBucketPolicy { bucket: input.bucket.clone() };
-    let text = bucket.row.documents.get(kind::POLICY).ok_or_else(missing)?;
-    let is_public = Some(policy::is_public(text)?);
-    Ok(dto::GetBucketPolicyStatusOutput { policy_status: Some(dto::PolicyStatus { is_public }) })
-}
-
-/// PutBucketPolicy.
-pub(crate) async fn put_policy(
-    s3: Arc<S3>,
-    _call: Call,
-    input: dto::PutBucketPolicyInput,
-) -> Done<dto::PutBucketPolicyOutput> {
-    let is_public = policy::is_public(&input.policy)?;
-    let owner = input.expected_bucket_owner.as_deref();
-    let change = s3.buckets.change(&input.bucket, owner, |row| {
-        let block = row.document::<dto::PublicAccessBlockConfiguration>(kind::PUBLIC_ACCESS_BLOCK)?;
-        if is_public && block.is_some_and(|block| block.block_public_policy == Some(true)) {
-            return Err(Error::AccessDenied {
-                message: "Access Denied because public policies are blocked by the \
-                          BlockPublicPolicy block public access setting."
-                    .to_owned(),
-            });
-        }
-        row.documents.insert(kind::POLICY.to_owned(), input.policy.clone());
-        Ok(())
-    });
-    change.await?;
-    Ok(dto::PutBucketPolicyOutput {})
 }
 
 /// GetPublicAccessBlock.

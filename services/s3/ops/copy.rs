@@ -129,11 +129,9 @@ fn directive(directive: Option<&str>) -> Result<bool, Error> {
     match directive {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(other) => Err(Error::argument(
-            "Unknown metadata directive.",
-            "x-amz-metadata-directive",
-            other,
-        )),
+        Some(other) => {
+            Err(Error::argument("Unknown metadata directive.", "x-amz-metadata-directive", other))
+        }
     }
 }
 
@@ -143,9 +141,8 @@ fn check_self_copy(
     source: &Source,
     replaces_metadata: bool,
 ) -> Result<(), Error> {
-    let same = source.bucket == input.bucket
-        && source.key == input.key
-        && source.asked_version.is_none();
+    let same =
+        source.bucket == input.bucket && source.key == input.key && source.asked_version.is_none();
     let class = input.storage_class.as_ref().map(|class| class.as_str());
     let changes = replaces_metadata
         || class.is_some_and(|class| class != source.object.storage_class())

@@ -7,14 +7,8 @@ use s3s::dto;
 use wire::ServiceError;
 
 use crate::{
-    Error, S3,
-    conditions::WriteConditions,
-    history::Place,
-    http::Call,
-    limits,
-    lock::Bypass,
-    object,
-    write::Deleted,
+    Error, S3, conditions::WriteConditions, history::Place, http::Call, limits, lock::Bypass,
+    object, write::Deleted,
 };
 
 /// Keys of one request that are deleted at once: their commits gather into one sync.
@@ -26,11 +20,7 @@ pub(crate) async fn one(
     call: Call,
     input: dto::DeleteObjectInput,
 ) -> Result<dto::DeleteObjectOutput, Error> {
-    let place = Place {
-        bucket: input.bucket,
-        key: input.key,
-        owner: input.expected_bucket_owner,
-    };
+    let place = Place { bucket: input.bucket, key: input.key, owner: input.expected_bucket_owner };
     let conditions = WriteConditions::new(input.if_match, None)?;
     let bypass = Bypass::from(input.bypass_governance_retention);
     let deleted = run(&s3, &call, &place, input.version_id.as_deref(), &conditions, bypass).await?;
@@ -70,11 +60,8 @@ pub(crate) async fn many(
     let bypass = Bypass::from(input.bypass_governance_retention);
     let work = objects.into_iter().map(|wanted| {
         let (s3, call) = (s3.clone(), call.clone());
-        let place = Place {
-            bucket: input.bucket.clone(),
-            key: wanted.key.clone(),
-            owner: owner.clone(),
-        };
+        let place =
+            Place { bucket: input.bucket.clone(), key: wanted.key.clone(), owner: owner.clone() };
         async move {
             let outcome = delete_listed(&s3, &call, &place, &wanted, bypass).await;
             (wanted, outcome)

@@ -43,7 +43,9 @@ impl S3 {
     ) -> Result<(), Error> {
         let change = self.buckets.change(bucket, owner, |row| {
             let removed = row.documents.remove(&format!("{kind}/{id}"));
-            removed.map(drop).ok_or_else(|| Error::NoSuchConfiguration { bucket: bucket.to_owned() })
+            removed
+                .map(drop)
+                .ok_or_else(|| Error::NoSuchConfiguration { bucket: bucket.to_owned() })
         });
         change.await
     }

@@ -100,11 +100,7 @@ pub(crate) async fn objects_v2(
 fn read_token(token: &str) -> Result<String, Error> {
     let decoded = URL_SAFE_NO_PAD.decode(token).ok().and_then(|key| String::from_utf8(key).ok());
     decoded.ok_or_else(|| {
-        Error::argument(
-            "The continuation token provided is incorrect",
-            "continuation-token",
-            token,
-        )
+        Error::argument("The continuation token provided is incorrect", "continuation-token", token)
     })
 }
 
@@ -176,8 +172,7 @@ impl S3 {
             "null" => self.version(&bucket.row.name, key, id).await?,
             _ => None,
         };
-        let invalid =
-            || Error::argument("Invalid version id specified", "version-id-marker", id);
+        let invalid = || Error::argument("Invalid version id specified", "version-id-marker", id);
         Ok(Some(found.ok_or_else(invalid)?.object.sequence))
     }
 }

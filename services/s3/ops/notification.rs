@@ -72,10 +72,7 @@ impl S3 {
                 None if rule.target.service() == "sns" => continue,
                 None => "The destination does not exist".to_owned(),
             };
-            return Err(Error::UnableToValidate {
-                arn: rule.target.to_string(),
-                reason: refused,
-            });
+            return Err(Error::UnableToValidate { arn: rule.target.to_string(), reason: refused });
         }
         Ok(())
     }

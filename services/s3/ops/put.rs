@@ -60,7 +60,8 @@ pub(crate) async fn run(
     let event = if call.is_form { EventName::CreatedPost } else { EventName::CreatedPut };
     let place = Place { bucket: input.bucket, key: input.key, owner };
     let bytes = received.body;
-    let write = Write { place, object, conditions, event, also: Batch::new(), garbage: Vec::new(), bytes };
+    let write =
+        Write { place, object, conditions, event, also: Batch::new(), garbage: Vec::new(), bytes };
     let object = s3.write(&call, write).await?;
     Ok(output(&object, bucket.row.versioning))
 }

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use s3s::dto;
 
 use crate::{
-    Error, S3, bucket::Versioning, history::Place, http::Call, limits, notification::EventName,
-    object::Object, tags::{self, Tags},
+    Error, S3,
+    bucket::Versioning,
+    history::Place,
+    http::Call,
+    limits,
+    notification::EventName,
+    object::Object,
+    tags::{self, Tags},
 };
 
 /// GetBucketTagging.

@@ -158,7 +158,8 @@ fn encryption(
 }
 
 fn default_encryption(bucket: &Bucket) -> Result<Encryption, Error> {
-    let document = bucket.row.document::<dto::ServerSideEncryptionConfiguration>(kind::ENCRYPTION)?;
+    let document =
+        bucket.row.document::<dto::ServerSideEncryptionConfiguration>(kind::ENCRYPTION)?;
     let rule = document.and_then(|document| document.rules.into_iter().next());
     let Some(rule) = rule else { return Ok(Encryption::S3) };
     let bucket_key = rule.bucket_key_enabled;

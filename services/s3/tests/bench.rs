@@ -133,7 +133,8 @@ impl Bench {
     /// Files of object bytes.
     pub(crate) fn blob_count(&self) -> usize {
         let folders = std::fs::read_dir(self.folder.path().join("blobs")).unwrap();
-        let files = folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count());
+        let files =
+            folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count());
         files.sum()
     }
 }

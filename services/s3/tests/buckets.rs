@@ -145,7 +145,8 @@ async fn browsers_of_allowed_origins_are_answered() {
 async fn an_unknown_operation_says_so() {
     let bench = Bench::with_bucket().await;
     bench.put("/bucket/key", "x").await.expect(200);
-    bench.send("POST", "/bucket/key?select&select-type=2", &[], "<SelectObjectContentRequest/>")
+    bench
+        .send("POST", "/bucket/key?select&select-type=2", &[], "<SelectObjectContentRequest/>")
         .await;
     bench.get("/bucket/key?torrent").await.refused(501, "NotImplemented");
 }

@@ -103,7 +103,11 @@ async fn a_small_part_is_the_last() {
 #[tokio::test]
 async fn checksums_of_parts_make_one_of_the_whole() {
     let bench = Bench::with_bucket().await;
-    let id = begin(&bench, &[("x-amz-checksum-algorithm", "CRC32"), ("x-amz-checksum-type", "FULL_OBJECT")]).await;
+    let id = begin(
+        &bench,
+        &[("x-amz-checksum-algorithm", "CRC32"), ("x-amz-checksum-type", "FULL_OBJECT")],
+    )
+    .await;
     let (one, two) = (bytes(1, MIN), bytes(2, 1000));
     let first = part(&bench, &id, 1, one.clone()).await;
     let second = part(&bench, &id, 2, two.clone()).await;

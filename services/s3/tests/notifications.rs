@@ -105,7 +105,10 @@ async fn a_target_that_refuses_is_not_configured() {
     let put = configuration("<Event>s3:ObjectCreated:Put</Event>");
     let answer = bench.put("/bucket?notification", put.clone()).await;
     let refused = answer.refused(400, "InvalidArgument");
-    assert_eq!(refused.element("Message"), "Unable to validate the following destination configurations");
+    assert_eq!(
+        refused.element("Message"),
+        "Unable to validate the following destination configurations"
+    );
     assert_eq!(refused.element("ArgumentName1"), ARN);
     assert_eq!(refused.element("ArgumentValue1"), "The destination queue does not exist");
     let skip = [("x-amz-skip-destination-validation", "true")];

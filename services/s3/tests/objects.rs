@@ -44,12 +44,16 @@ async fn an_object_comes_back_as_it_was_put() {
 async fn small_and_large_objects_survive_a_restart_and_leave_nothing() {
     let bench = Bench::with_bucket().await;
     let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 7 % 251) as u8).collect();
-    for (key, size) in [("empty", 0), ("inline", 16 << 10), ("blob", (16 << 10) + 1), ("large", large.len())] {
+    for (key, size) in
+        [("empty", 0), ("inline", 16 << 10), ("blob", (16 << 10) + 1), ("large", large.len())]
+    {
         bench.put(&format!("/bucket/{key}"), large[..size].to_vec()).await.expect(200);
     }
     assert_eq!(bench.blob_count(), 2);
     let bench = bench.reopen().await;
-    for (key, size) in [("empty", 0), ("inline", 16 << 10), ("blob", (16 << 10) + 1), ("large", large.len())] {
+    for (key, size) in
+        [("empty", 0), ("inline", 16 << 10), ("blob", (16 << 10) + 1), ("large", large.len())]
+    {
         let get = bench.get(&format!("/bucket/{key}")).await.expect(200);
         assert_eq!(get.body, large[..size], "{key}");
     }
@@ -126,10 +130,19 @@ async fn limits_are_named() {
     let bench = Bench::with_bucket().await;
     let long = format!("/bucket/{}", "k".repeat(1025));
     let refused = bench.put(&long, "x").await.refused(400, "KeyTooLongError");
-    assert_eq!((refused.element("Size"), refused.element("MaxSizeAllowed")), ("1025".into(), "1024".into()));
+    assert_eq!(
+        (refused.element("Size"), refused.element("MaxSizeAllowed")),
+        ("1025".into(), "1024".into())
+    );
     let value = "v".repeat(2048);
-    bench.send("PUT", "/bucket/k", &[("x-amz-meta-a", &value)], "x").await.refused(400, "MetadataTooLarge");
-    bench.send("PUT", "/bucket/k", &[("content-md5", "AAAA")], "x").await.refused(400, "InvalidDigest");
+    bench
+        .send("PUT", "/bucket/k", &[("x-amz-meta-a", &value)], "x")
+        .await
+        .refused(400, "MetadataTooLarge");
+    bench
+        .send("PUT", "/bucket/k", &[("content-md5", "AAAA")], "x")
+        .await
+        .refused(400, "InvalidDigest");
     let wrong = [("content-md5", "XUFAKrxLKna5cZ2REBfFkg==")];
     let refused = bench.send("PUT", "/bucket/k", &wrong, "x").await.refused(400, "BadDigest");
     assert_eq!(refused.element("ExpectedDigest"), wrong[0].1);
@@ -150,7 +163,9 @@ async fn a_copy_takes_or_replaces_metadata() {
     bench.send("PUT", "/bucket/from", &put, vec![7; 20_000]).await.expect(200);
     let source = ("x-amz-copy-source", "/bucket/from");
     let copied = bench.send("PUT", "/bucket/to", &[source], "").await.expect(200);
-    assert!(copied.element("ETag").starts_with("&quot;") || copied.element("ETag").starts_with('"'));
+    assert!(
+        copied.element("ETag").starts_with("&quot;") || copied.element("ETag").starts_with('"')
+    );
     let to = bench.get("/bucket/to").await.expect(200);
     assert_eq!((to.header("x-amz-meta-a"), to.header("content-type")), ("1", "text/plain"));
     assert_eq!(to.header("x-amz-tagging-count"), "1");
@@ -187,7 +202,9 @@ async fn a_listing_folds_and_pages() {
         let page = bench.get(&uri).await.expect(200);
         found.extend(page.elements("Key"));
         let prefixes = page.elements("CommonPrefixes");
-        found.extend(prefixes.iter().map(|text| text.replace("<Prefix>", "").replace("</Prefix>", "")));
+        found.extend(
+            prefixes.iter().map(|text| text.replace("<Prefix>", "").replace("</Prefix>", "")),
+        );
         if page.element("IsTruncated") == "false" {
             break;
         }

@@ -31,7 +31,10 @@ async fn a_trailing_checksum_is_verified_and_kept() {
 #[tokio::test]
 async fn large_bodies_that_fail_leave_no_bytes() {
     let bench = Bench::with_bucket().await;
-    let hash = [("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")];
+    let hash = [(
+        "x-amz-content-sha256",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    )];
     let refused = bench.send("PUT", "/bucket/key", &hash, vec![1; 100_000]).await;
     refused.refused(400, "XAmzContentSHA256Mismatch");
     let md5 = [("content-md5", "XUFAKrxLKna5cZ2REBfFkg==")];
@@ -58,7 +61,8 @@ const FORM: [(&str, &str); 1] = [("content-type", "multipart/form-data; boundary
 #[tokio::test]
 async fn a_form_uploads_its_file() {
     let bench = Bench::with_bucket().await;
-    let fields = [("key", "in/${filename}"), ("x-amz-meta-a", "1"), ("success_action_status", "201")];
+    let fields =
+        [("key", "in/${filename}"), ("x-amz-meta-a", "1"), ("success_action_status", "201")];
     let answer = bench.send("POST", "/bucket", &FORM, form(&fields, "hello")).await.expect(201);
     assert_eq!(answer.element("Key"), "in/f.txt");
     let get = bench.get("/bucket/in/f.txt").await.expect(200);
@@ -68,7 +72,11 @@ async fn a_form_uploads_its_file() {
     bench.send("POST", "/bucket", &FORM, plain).await.expect(204);
     let redirect = [("key", "k k"), ("success_action_redirect", "http://example.com/done?a=b")];
     let answer = bench.send("POST", "/bucket", &FORM, form(&redirect, "x")).await.expect(303);
-    assert!(answer.header("location").starts_with("http://example.com/done?a=b&bucket=bucket&key=k%20k&etag="));
+    assert!(
+        answer
+            .header("location")
+            .starts_with("http://example.com/done?a=b&bucket=bucket&key=k%20k&etag=")
+    );
     bench.send("POST", "/bucket", &FORM, form(&[], "x")).await.refused(400, "InvalidArgument");
 }
 

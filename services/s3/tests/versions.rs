@@ -103,7 +103,8 @@ async fn many_deletions_of_versions_agree_on_the_latest() {
     for n in 0..8 {
         ids.push(put(&bench, &n.to_string()).await);
     }
-    let uris: Vec<String> = ids[2..].iter().map(|id| format!("/bucket/key?versionId={id}")).collect();
+    let uris: Vec<String> =
+        ids[2..].iter().map(|id| format!("/bucket/key?versionId={id}")).collect();
     let deletions = uris.iter().map(|uri| bench.delete(uri));
     for answer in futures::future::join_all(deletions).await {
         answer.expect(204);

@@ -47,7 +47,8 @@ pub(crate) async fn upload(
     let body = input.body.take().ok_or(Error::IncompleteBody {})?;
     let received = intake::receive(s3.store.blobs(), body, &claims).await?;
     let shown = claimed.or(upload.algorithm);
-    let shown = shown.and_then(|algorithm| Some((algorithm, received.checksum(algorithm)?.to_owned())));
+    let shown =
+        shown.and_then(|algorithm| Some((algorithm, received.checksum(algorithm)?.to_owned())));
     let place = Place { bucket: input.bucket, key: input.key, owner };
     let part = part(&upload, input.part_number, &call, &received);
     let part = s3.put_part(&place, &upload, part, received.body).await?;
