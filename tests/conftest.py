@@ -36,8 +36,10 @@ def needs_sandbox():
 
 
 @contextlib.contextmanager
-def running(**settings):
+def running(owner=None, **settings):
     with tempfile.TemporaryDirectory(prefix="lampejo-test-") as folder:
+        if owner is not None:
+            os.chown(folder, owner, owner)
         server = Server(folder, **settings)
         RUNNING.append(server)
         try:
@@ -46,6 +48,12 @@ def running(**settings):
         finally:
             server.stop()
             RUNNING.remove(server)
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Starts servers with other settings: `with start(auth="enforce") as server:`."""
+    return running
 
 
 @pytest.fixture(scope="session")

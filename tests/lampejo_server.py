@@ -3,6 +3,7 @@
 Tests wait by looking again until a deadline (`eventually`) or by moving the server's clock.
 """
 
+import functools
 import io
 import json
 import os
@@ -35,9 +36,16 @@ def binary():
     return named
 
 
-def lacks_sandbox():
+@functools.cache
+def doctor(*command):
+    """What `lampejo doctor` finds, run as this command or as the binary itself."""
+    command = [*(command or [binary()]), "doctor"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def lacks_sandbox(*command):
     """Why functions cannot be isolated on this machine, or None."""
-    checked = subprocess.run([binary(), "doctor"], capture_output=True, text=True, check=False)
+    checked = doctor(*command)
     lines = [line for line in checked.stdout.splitlines() if line.startswith("LACK")]
     return None if checked.returncode == 0 else "; ".join(lines) or checked.stderr.strip()
 
@@ -45,8 +53,11 @@ def lacks_sandbox():
 class Server:
     """One server and its data folder."""
 
-    def __init__(self, folder, *, auth="open", isolation="sandbox", environment=None):
+    def __init__(
+        self, folder, *, auth="open", isolation="sandbox", environment=None, command=None
+    ):
         self.folder = pathlib.Path(folder)
+        self.command = command or [binary()]
         self.flags = ["--auth", auth, "--isolation", isolation, "--test-clock"]
         self.environment = environment or {}
         self.log = self.folder / "server.log"
@@ -62,7 +73,7 @@ class Server:
         place = ["--listen", f"127.0.0.1:{self.port}", "--data", str(self.data)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "up", *place, *self.flags],
+                [*self.command, "up", *place, *self.flags],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -180,7 +180,8 @@ def advise(endpoint, aws):
         f"s3 cp README.md s3://{BUCKET}/uploads/readme.txt",
         f"s3 cp s3://{BUCKET}/results/readme.txt.json -",
         f"s3 ls s3://{BUCKET} --recursive",
-        "logs tail /aws/lambda/demo-summarize --since 10m",
+        "logs filter-log-events --log-group-name /aws/lambda/demo-summarize"
+        " --query 'events[].message' --output text",
         "lambda list-functions --query 'Functions[].FunctionName'",
     ):
         print(f"  {aws} --endpoint-url {endpoint} {command}")

@@ -83,7 +83,7 @@ def test_what_fails_too_often_goes_to_the_dead_letters(own_server, name):
         assert len(receive(sqs, url)) == 1
         own_server.advance(31)
     assert receive(sqs, url) == []
-    assert [it["Body"] for it in receive(sqs, dead)] == ["poison"]
+    assert [it["Body"] for it in receive(sqs, dead, WaitTimeSeconds=10)] == ["poison"]
 
 
 def test_a_fifo_queue_keeps_order_and_drops_repeats(sqs, name):

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bus::{Bus, Directory};
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use kit::{AccountId, Caller, Clock, Region};
-use s3::{Front, FrontSettings, S3};
+use s3::{Body, Front, FrontSettings, S3};
 use store::{DataFolder, Store};
 
 /// An S3 and who asks it.
@@ -100,6 +100,20 @@ impl Bench {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
+        let response = self.ask(method, uri, headers, body).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// An answer whose body is still to be read.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Response<Body> {
         let body = body.into();
         let mut request = Request::builder().method(method).uri(uri);
         if matches!(method, "PUT" | "POST") {
@@ -113,9 +127,7 @@ impl Bench {
         }
         let request = request.body(Full::new(body)).unwrap();
         let caller = Caller { now: self.clock.now(), ..self.caller.clone() };
-        let (parts, body) = self.front.call(caller, request).await.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        self.front.call(caller, request).await
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {

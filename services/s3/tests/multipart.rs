@@ -1,5 +1,7 @@
 //! Uploads in parts.
 
+use http_body_util::BodyExt;
+
 use crate::bench::Bench;
 
 const MIN: usize = 5 << 20;
@@ -163,4 +165,20 @@ async fn uploads_are_listed_in_pages() {
         marker = format!("&key-marker={key}&upload-id-marker={id}");
     }
     assert_eq!(seen, ["a/1", "a/2", "b", "b"]);
+}
+
+#[tokio::test]
+async fn a_reader_gets_all_parts_of_an_object_that_is_deleted_meanwhile() {
+    let bench = Bench::with_bucket().await;
+    let id = begin(&bench, &[]).await;
+    let first = part(&bench, &id, 1, bytes(1, MIN)).await;
+    let second = part(&bench, &id, 2, bytes(2, 40_000)).await;
+    let uri = format!("/bucket/key?uploadId={id}");
+    bench.send("POST", &uri, &[], list(&[(1, &first), (2, &second)])).await.expect(200);
+    let reading = bench.ask("GET", "/bucket/key", &[], "").await;
+    bench.delete("/bucket/key").await.expect(204);
+    assert_eq!(bench.blob_count(), 2);
+    let read = reading.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(read, [bytes(1, MIN), bytes(2, 40_000)].concat());
+    assert_eq!(bench.blob_count(), 0);
 }

@@ -318,3 +318,34 @@ async fn attributes_tell_what_is_asked() {
     assert_eq!(answer.element("ChecksumCRC64NVME"), "M3eFcAZSQlc=");
     assert_eq!(answer.element("StorageClass"), "STANDARD");
 }
+
+#[tokio::test]
+async fn bytes_that_no_row_names_are_removed_at_the_next_start() {
+    let bench = Bench::with_bucket().await;
+    for key in ["lost", "kept"] {
+        bench.put(&format!("/bucket/{key}"), vec![1; 20_000]).await.expect(200);
+    }
+    let mut batch = store::Batch::new();
+    batch.delete(store::Key::table("s3/object").text("bucket").text("lost"));
+    bench.store.commit(batch).await.unwrap();
+    assert_eq!(bench.blob_count(), 2);
+    let bench = bench.reopen().await;
+    assert_eq!(bench.blob_count(), 1);
+    assert_eq!(bench.get("/bucket/kept").await.body, vec![1; 20_000]);
+}
+
+#[tokio::test]
+async fn other_services_read_and_write_objects() {
+    let bench = Bench::with_bucket().await;
+    let objects = bench.bus.directory().objects().unwrap();
+    objects.put(&bench.caller, "bucket", "key", "hello".into()).await.unwrap();
+    let read = objects.get(&bench.caller, "bucket", "key", None, 5).await.unwrap();
+    assert_eq!((read.bytes.as_ref(), read.version), (&b"hello"[..], None));
+    let missing = objects.get(&bench.caller, "bucket", "none", None, 5).await.unwrap_err();
+    assert_eq!(
+        (missing.code.as_str(), missing.message.as_str()),
+        ("NoSuchKey", "The specified key does not exist.")
+    );
+    let large = objects.get(&bench.caller, "bucket", "key", None, 4).await.unwrap_err();
+    assert_eq!(large.code, "EntityTooLarge");
+}

@@ -1,0 +1,312 @@
+"""Functions that take all they can get: others notice nothing, and the greedy one fails as on AWS."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from lampejo_server import eventually
+
+# Far more than an answer takes, even on a machine that is under attack.
+RESPONSIVE_SECONDS = 15
+
+
+class Attack(threading.Thread):
+    """An invocation under way; `outcome` holds what came of it."""
+
+    def __init__(self, invoke):
+        super().__init__()
+        self.invoke = invoke
+        self.outcome = None
+        self.start()
+
+    def run(self):
+        self.outcome = self.invoke()
+
+
+def others_work_meanwhile(invoke, unharmed):
+    """Attacks, and calls the others again and again until the attack is over."""
+    attack = Attack(invoke)
+    calls, slowest = 0, 0.0
+    while attack.is_alive():
+        began = time.monotonic()
+        unharmed()
+        calls, slowest = calls + 1, max(slowest, time.monotonic() - began)
+    assert calls > 1 and slowest < RESPONSIVE_SECONDS, (calls, slowest)
+    unharmed()
+    return attack.outcome
+
+
+def timed_out(outcome, seconds):
+    value, error = outcome
+    told = value["errorMessage"].split(" ", 2)[2]
+    return (value["errorType"], error, told) == (
+        "Sandbox.Timedout",
+        "Unhandled",
+        f"Error: Task timed out after {seconds:.2f} seconds",
+    )
+
+
+def test_a_busy_loop_is_ended_by_the_timeout(attacker, unharmed):
+    def attack():
+        while True:
+            pass
+
+    outcome = others_work_meanwhile(attacker(attack, Timeout=1), unharmed)
+    assert timed_out(outcome, 1), outcome
+
+
+def test_a_handler_that_ignores_signals_is_ended_all_the_same(attacker, unharmed):
+    def attack():
+        import signal, time
+
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+        while True:
+            time.sleep(60)
+
+    outcome = others_work_meanwhile(attacker(attack, Timeout=1), unharmed)
+    assert timed_out(outcome, 1), outcome
+
+
+def test_a_fork_bomb_stays_in_its_cage(attacker, unharmed, ended_on_host, name):
+    def attack(word):
+        import os
+
+        with open("/proc/self/cmdline", "rb") as own:
+            program = own.read().split(b"\0")[0].decode()
+        while True:
+            try:
+                if os.fork() == 0:
+                    os.execv(program, [program, "-S", "-c", "while True: pass", word])
+            except OSError:
+                pass
+
+    invoke = attacker(attack, Timeout=3, MemorySize=512)
+    value, error = others_work_meanwhile(lambda: invoke(name), unharmed)
+    # Either the timeout ends it, or the want of memory does.
+    assert error == "Unhandled" and value["errorType"] in (
+        "Sandbox.Timedout",
+        "Runtime.OutOfMemory",
+    ), value
+    ended_on_host(name)
+
+
+def test_processes_are_as_many_as_on_lambda(attacker):
+    def attack():
+        import threading
+
+        stop, started = threading.Event(), 0
+        try:
+            while started < 2000:
+                threading.Thread(target=stop.wait).start()
+                started += 1
+        except RuntimeError:
+            pass
+        finally:
+            stop.set()
+        return started
+
+    value, error = attacker(attack, MemorySize=512, Timeout=30)()
+    assert error is None and 900 < value < 1024, value
+
+
+def test_a_function_out_of_memory_is_killed_and_told_so(server, attacker, unharmed):
+    if not server.has_cgroups:
+        pytest.skip("without control groups memory is limited only loosely")
+
+    def attack():
+        hoard = []
+        while True:
+            hoard.append(bytearray(1 << 20))
+
+    invoke = attacker(attack, MemorySize=128, Timeout=30)
+    value, error = invoke()
+    assert error == "Unhandled" and value["errorType"] == "Runtime.OutOfMemory"
+    assert value["errorMessage"].endswith(" Error: Runtime exited with error: signal: killed")
+    unharmed()
+    assert invoke()[0]["errorType"] == "Runtime.OutOfMemory", "each time in a new instance"
+
+
+def test_memory_is_bounded_even_without_control_groups(attacker, unharmed):
+    def attack():
+        hoard = []
+        try:
+            while len(hoard) < 4096:
+                hoard.append(bytearray(1 << 20))
+        except MemoryError:
+            held = len(hoard)
+            hoard.clear()
+            return held
+        return "there is no limit"
+
+    value, error = attacker(attack, MemorySize=128, Timeout=30)()
+    if error is None:
+        assert value < 1024
+    else:
+        assert value["errorType"] == "Runtime.OutOfMemory"
+    unharmed()
+
+
+def test_a_full_tmp_says_so_and_can_be_emptied(attacker, unharmed):
+    def attack(mib):
+        import errno, os
+
+        written = 0
+        block = bytes(1 << 20)
+        with open("/tmp/full", "wb", buffering=0) as file:
+            try:
+                while True:
+                    written += file.write(block)
+            except OSError as error:
+                outcome = errno.errorcode[error.errno], written >> 20
+        os.remove("/tmp/full")
+        with open("/tmp/again", "wb") as file:
+            file.write(block)
+        os.remove("/tmp/again")
+        return outcome
+
+    invoke = attacker(attack, MemorySize=1024, Timeout=30)
+    assert invoke(512) == (["ENOSPC", 512], None)
+    assert invoke(512) == (["ENOSPC", 512], None), "the room is there again"
+    unharmed()
+
+
+def test_files_of_tmp_are_bounded_in_number(attacker, unharmed):
+    def attack():
+        import errno
+
+        for count in range(200_000):
+            try:
+                open(f"/tmp/{count}", "w").close()
+            except OSError as error:
+                return errno.errorcode[error.errno], count
+
+    (kind, count), error = attacker(attack, MemorySize=1769, Timeout=60)()
+    assert error is None and kind == "ENOSPC" and 50_000 < count < 70_000
+    unharmed()
+
+
+def test_open_files_are_bounded_and_the_answer_still_comes(attacker, unharmed):
+    def attack():
+        import errno
+
+        held = []
+        try:
+            while True:
+                held.append(open("/dev/null"))
+        except OSError as error:
+            import builtins
+
+            # Kept open beyond the answer.
+            builtins.held = held
+            return errno.errorcode[error.errno], len(held) > 1000
+
+    assert attacker(attack)() == (["EMFILE", True], None)
+    unharmed()
+
+
+def resident_mib(process):
+    with open(f"/proc/{process.pid}/status") as status:
+        (line,) = [it for it in status if it.startswith("VmRSS:")]
+    return int(line.split()[1]) >> 10
+
+
+@pytest.mark.parametrize("ending", ["\n", ""])
+def test_endless_output_is_bounded(server, attacker, unharmed, name, ending):
+    def attack(ending):
+        import os, time
+
+        text = ("x" * 1000 + ending).encode() * 64
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            os.write(1, text)
+            os.write(2, text)
+
+    invoke = attacker(attack, MemorySize=1769, Timeout=30)
+    before = resident_mib(server.process)
+    assert others_work_meanwhile(lambda: invoke(ending), unharmed) == (None, None)
+    grown = resident_mib(server.process) - before
+    assert grown < 200, f"the server has grown by {grown} MiB"
+
+    def reported():
+        return server.log_lines(name, "REPORT")
+
+    # The end is in the log, whatever of the flood is not.
+    eventually(reported, "the report")
+
+
+def test_a_process_that_outlives_its_invocation_ends_with_the_instance(
+    server, attacker, unharmed, ended_on_host, name
+):
+    def attack(word):
+        import os, sys
+
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                script = "import time\nwhile True: print('daemon'); time.sleep(.01)"
+                os.execv(sys.executable, [sys.executable, "-u", "-S", "-c", script, word])
+            os._exit(0)
+        os.wait()
+        return "answered"
+
+    invoke = attacker(attack)
+    assert invoke(name) == ("answered", None)
+    assert invoke(name) == ("answered", None)
+    unharmed()
+    server.client("lambda").delete_function(FunctionName=name)
+    ended_on_host(name)
+
+
+def test_the_end_of_the_runtime_is_the_end_of_what_it_started(attacker, ended_on_host, name):
+    def attack(word):
+        import os, subprocess, sys
+
+        script = "import time; time.sleep(600)"
+        subprocess.Popen([sys.executable, "-S", "-c", script, word], start_new_session=True)
+        os._exit(7)
+
+    value, error = attacker(attack)(name)
+    assert (value["errorType"], error) == ("Runtime.ExitError", "Unhandled")
+    assert value["errorMessage"].endswith(" Error: Runtime exited with error: exit status 7")
+    ended_on_host(name)
+
+
+def test_a_stopped_process_is_ended_by_the_timeout(attacker, unharmed):
+    def attack():
+        import os, signal
+
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        os.waitpid(child, 0)
+
+    outcome = others_work_meanwhile(attacker(attack, Timeout=1), unharmed)
+    assert timed_out(outcome, 1), outcome
+
+
+def test_many_connections_to_the_server_do_not_starve_others(server, attacker, unharmed):
+    def attack():
+        import builtins, os, socket
+        from urllib.parse import urlparse
+
+        held = builtins.held = []
+        addresses = [os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")]
+        endpoint = urlparse(os.environ["AWS_ENDPOINT_URL"])
+        addresses.append([endpoint.hostname, endpoint.port])
+        for host, port in addresses:
+            for _ in range(450):
+                one = socket.socket()
+                one.setblocking(False)
+                one.connect_ex((host, int(port)))
+                held.append(one)
+        return len(held)
+
+    before = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    assert attacker(attack, Timeout=20)() == (900, None)
+    unharmed()
+    grown = len(os.listdir(f"/proc/{server.process.pid}/fd")) - before
+    assert grown < 520, f"the server holds {grown} more descriptors"
