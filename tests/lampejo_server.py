@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -39,8 +40,11 @@ def binary():
 @functools.cache
 def doctor(*command):
     """What `lampejo doctor` finds, run as this command or as the binary itself."""
-    command = [*(command or [binary()]), "doctor"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    # In a folder of its own: it tries to start an instance, which leaves files.
+    with tempfile.TemporaryDirectory(prefix="lampejo-doctor-") as folder:
+        os.chmod(folder, 0o777)
+        command = [*(command or [binary()]), "doctor", "--data", f"{folder}/data"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def lacks_sandbox(*command):

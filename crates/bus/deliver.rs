@@ -21,8 +21,13 @@ use crate::{
     outbox::{self, Arrival, Dead, Item},
 };
 
-/// Deliveries under way at once to one target: a slow function must not hold up the others.
-const MAX_ACTIVE_PER_TARGET: usize = 128;
+/// Deliveries under way at once to one target: at first, and at most. A target that takes its time
+/// is given more, one that is quick gains nothing from it: every further instance of a function
+/// costs a start.
+const FIRST_ACTIVE: usize = 8;
+const MAX_ACTIVE: usize = 256;
+/// How often the places of busy targets are looked at. Deliveries that take longer are slow.
+const GROW_EVERY: Duration = Duration::from_millis(50);
 /// Deliveries held in memory; those beyond stay in the store until there is room.
 const MAX_HELD: usize = 20_000;
 /// Rows read from the store at a time.
@@ -61,10 +66,30 @@ pub(crate) struct Worker {
 }
 
 /// What waits for one target, in order of arrival, and how much is under way.
-#[derive(Default)]
 struct Target {
     ready: VecDeque<Item>,
     active: usize,
+    /// Places for deliveries under way.
+    places: usize,
+    /// Ended since the places were last looked at.
+    ended: usize,
+}
+
+impl Default for Target {
+    fn default() -> Target {
+        Target { ready: VecDeque::new(), active: 0, places: FIRST_ACTIVE, ended: 0 }
+    }
+}
+
+impl Target {
+    /// Gives more places if all are taken by deliveries that take long.
+    fn grow(&mut self) {
+        let slow = self.ended < self.active;
+        if slow && !self.ready.is_empty() {
+            self.places = (self.places * 2).min(MAX_ACTIVE);
+        }
+        self.ended = 0;
+    }
 }
 
 enum Step {
@@ -100,14 +125,23 @@ impl Worker {
     ) {
         // What an earlier run left is taken up as if memory had overflowed before the first row.
         self.overflow_after = Some(0);
+        let mut grow_at = None;
         while !*stop.borrow() {
             self.refill().await;
             self.start_commit();
             let retry_at = self.retries.keys().next().map(|(at, _)| *at);
+            let busy = self.targets.values().any(|target| !target.ready.is_empty());
+            if busy && grow_at.is_none() {
+                grow_at = Some(self.clock.now().plus(GROW_EVERY.as_millis() as u64));
+            }
             tokio::select! {
                 Some(arrival) = arrivals.recv() => self.arrive(arrival),
                 Some(done) = self.active.join_next() => self.finish(done),
                 () = wait_until(&self.clock, retry_at) => self.wake_retries(),
+                () = wait_until(&self.clock, grow_at), if busy => {
+                    grow_at = None;
+                    self.grow();
+                }
                 _ = stop.changed() => {}
             }
         }
@@ -196,7 +230,7 @@ impl Worker {
     /// Starts what waits for a target, up to its limit.
     fn start(&mut self, arn: &Arn) {
         let Some(waiting) = self.targets.get_mut(arn) else { return };
-        while waiting.active < MAX_ACTIVE_PER_TARGET {
+        while waiting.active < waiting.places {
             let Some(item) = waiting.ready.pop_front() else { break };
             waiting.active += 1;
             let target = self.directory.target(arn);
@@ -217,6 +251,17 @@ impl Worker {
         }
     }
 
+    /// Gives slow targets more places.
+    fn grow(&mut self) {
+        let arns: Vec<Arn> = self.targets.keys().cloned().collect();
+        for arn in arns {
+            if let Some(target) = self.targets.get_mut(&arn) {
+                target.grow();
+            }
+            self.start(&arn);
+        }
+    }
+
     /// Commits the rows of finished deliveries; one commit at a time, so that they gather.
     fn start_commit(&mut self) {
         if self.committing || self.finished.is_empty() {
@@ -234,6 +279,7 @@ impl Worker {
                 let arn = item.delivery.target.clone();
                 if let Some(target) = self.targets.get_mut(&arn) {
                     target.active -= 1;
+                    target.ended += 1;
                 }
                 self.settle(*item, outcome);
                 self.start(&arn);

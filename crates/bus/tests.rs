@@ -260,3 +260,32 @@ async fn a_slow_target_holds_up_no_other_and_a_panic_ends_nothing() {
     world.target.gate.notify_one();
     world.target.until(|it| it.taken().len() == 2).await;
 }
+
+#[tokio::test]
+async fn a_slow_target_is_given_more_places() {
+    let world = World::new().await;
+    world.bus.start();
+    let caller =
+        Caller::internal(kit::AccountId::DEFAULT, kit::Region::default(), world.clock.now());
+    let arn = caller.arn("sqs", "q");
+    let mut batch = Batch::new();
+    let delivery = |number: usize| {
+        Delivery::new(
+            arn.clone(),
+            "s3.amazonaws.com",
+            arn.clone(),
+            &caller,
+            format!("slow{number}"),
+        )
+    };
+    let ticket = world.bus.enqueue(&mut batch, (0..40).map(delivery).collect());
+    world.store.commit(batch).await.unwrap();
+    ticket.release();
+    world.target.until(|it| it.tried.lock().unwrap().len() == 8).await;
+    world.target.until(|it| it.tried.lock().unwrap().len() == 40).await;
+    assert!(world.target.taken().is_empty());
+    for _ in 0..40 {
+        world.target.gate.notify_one();
+        tokio::task::yield_now().await;
+    }
+}

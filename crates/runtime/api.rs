@@ -248,6 +248,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_event_that_is_tried_again_is_answered_again() {
+        let desk = Arc::new(Desk::default());
+        let mut runtime = Runtime::connect(&desk).await;
+        let invocation = invocation();
+        let path = format!("invocation/{}/response", invocation.request_id);
+        for body in ["1", "2"] {
+            runtime.send("GET", "invocation/next", "").await;
+            assert!(desk.settled().await);
+            let answer = desk.hand(&invocation.request_id, b"HTTP/1.1 200 OK\r\n\r\n", b"").await;
+            runtime.receive().await;
+            assert!(runtime.ask("POST", &path, body).await.starts_with("HTTP/1.1 202 "));
+            assert!(matches!(answer.await.unwrap(), Answer::Response(it) if it == body));
+        }
+    }
+
+    #[tokio::test]
     async fn forged_ids_other_paths_and_untimely_requests_are_refused() {
         let desk = Arc::new(Desk::default());
         let mut runtime = Runtime::connect(&desk).await;

@@ -198,6 +198,8 @@ impl Desk {
                 return receiver;
             }
             state.current = Some(Current { request_id: request_id.to_owned(), answer: sender });
+            // An asynchronous event that is tried again comes with the same id.
+            state.answered = None;
             state.parked.take()
         };
         if let Some(parked) = parked {

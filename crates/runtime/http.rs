@@ -85,8 +85,9 @@ impl<'a> Reader<'a> {
             write_all(self.stream, &[b"HTTP/1.1 100 Continue\r\n\r\n"]).await?;
         }
         let body = match parsed.length {
-            Length::Known(length) => self.known(length).await?,
-            Length::Chunked => self.chunked().await?,
+            None => Body::Whole(Bytes::new()),
+            Some(Length::Known(length)) => self.known(length).await?,
+            Some(Length::Chunked) => self.chunked().await?,
         };
         let Head { method, path, error_type, .. } = parsed;
         Ok(Some(Request { head, method, path, error_type, body }))
@@ -213,7 +214,7 @@ fn parse(head: &[u8]) -> io::Result<Head> {
     let mut parsed = Head {
         method: (0, first),
         path: (first + 1, second),
-        length: Length::Known(0),
+        length: None,
         expects_continue: false,
         error_type: None,
     };
@@ -231,12 +232,12 @@ fn header(parsed: &mut Head, line: &[u8]) -> io::Result<()> {
     if name.eq_ignore_ascii_case(b"content-length") {
         let digits = std::str::from_utf8(value).ok().filter(|d| !d.starts_with('+'));
         let length = digits.and_then(|digits| digits.parse().ok());
-        parsed.length = Length::Known(length.ok_or_else(|| malformed("content length"))?);
+        parsed.set(Length::Known(length.ok_or_else(|| malformed("content length"))?))?;
     } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
         if !value.eq_ignore_ascii_case(b"chunked") {
             return Err(malformed("transfer encoding"));
         }
-        parsed.length = Length::Chunked;
+        parsed.set(Length::Chunked)?;
     } else if name.eq_ignore_ascii_case(b"expect") {
         parsed.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
     } else if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-type") {
@@ -343,12 +344,13 @@ mod tests {
     #[tokio::test]
     async fn nonsense_ends_the_connection() {
         let long = [b"GET /a HTTP/1.1\r\nX: ".as_slice(), &[b'x'; 20_000], b"\r\n\r\n"].concat();
-        let nonsense: [&[u8]; 6] = [
+        let nonsense: [&[u8]; 7] = [
             b"hello\r\n\r\n",
             b"GET /a HTTP/1.1\r\nno colon\r\n\r\n",
             b"POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
             b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc",
+            b"POST /a HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             &long,
         ];
         for bytes in nonsense {

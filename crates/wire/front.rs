@@ -263,8 +263,8 @@ impl Front {
                 Ok(Named { operation, protocol, labels: Labels::new(), form: None })
             }
             Protocol::RestJson => {
-                let path = parts.uri.path();
-                let found = self.router.rest(index, &parts.method, path).ok_or_else(unknown)?;
+                let found =
+                    self.router.rest(index, &parts.method, &parts.uri).ok_or_else(unknown)?;
                 Ok(Named { operation: found.0, protocol, labels: found.1, form: None })
             }
             Protocol::Query => {

@@ -63,7 +63,8 @@ impl Identify {
             (Auth::Enforce, Some(claim)) => self.check(claim, &arrival, dialect, body_sha256)?,
             (Auth::Enforce, None) => return Err(missing(dialect)),
         };
-        let region = arrival.claim.map_or(Ok(self.region.clone()), |claim| claim.region.parse());
+        let named = arrival.claim.map(|claim| &claim.region).filter(|region| !region.is_empty());
+        let region = named.map_or(Ok(self.region.clone()), |region| region.parse());
         let region = region.map_err(|_| {
             Fault::new(mismatch_code(dialect), "Credential should be scoped to a valid region.")
                 .with_status(403)
@@ -189,8 +190,12 @@ fn refused(refusal: Refusal, dialect: Dialect, now: Millis) -> Fault {
         ),
         (Refusal::Skewed(text), _) => Fault::new(mismatch_code(dialect), text),
         (Refusal::Expired { expires_seconds, ended }, Dialect::S3) => {
-            Fault::new("AccessDenied", "Request has expired")
-                .with_member("X-Amz-Expires", expires_seconds.to_string())
+            let fault = Fault::new("AccessDenied", "Request has expired");
+            let fault = match expires_seconds {
+                Some(seconds) => fault.with_member("X-Amz-Expires", seconds.to_string()),
+                None => fault,
+            };
+            fault
                 .with_member("Expires", ended.iso8601_seconds())
                 .with_member("ServerTime", now.iso8601_seconds())
         }

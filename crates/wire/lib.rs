@@ -16,6 +16,7 @@ mod identify;
 mod keys;
 mod route;
 mod server;
+mod sigv2;
 mod table;
 mod value;
 mod violations;

@@ -22,6 +22,8 @@ struct Route {
     operation: usize,
     method: &'static str,
     segments: Vec<Segment>,
+    /// What the query must hold: `find=LayerVersion`.
+    query: Option<&'static str>,
     literals: usize,
 }
 
@@ -62,10 +64,9 @@ impl Router {
         if let Some((prefix, _)) = target(headers) {
             return self.services.iter().position(|it| it.target_prefix == prefix);
         }
-        let path = uri.path();
         self.rest
             .iter()
-            .find(|route| route.method == method.as_str() && route.matches(path).is_some())
+            .find(|route| route.method == method.as_str() && route.matches(uri).is_some())
             .map(|route| route.service)
     }
 
@@ -78,17 +79,17 @@ impl Router {
         })
     }
 
-    /// The REST operation of a method and path.
+    /// The REST operation of a method, a path and sometimes a query.
     pub(crate) fn rest(
         &self,
         service: usize,
         method: &Method,
-        path: &str,
+        uri: &Uri,
     ) -> Option<(usize, Labels)> {
         self.rest
             .iter()
             .filter(|route| route.service == service && route.method == method.as_str())
-            .find_map(|route| route.matches(path).map(|labels| (route.operation, labels)))
+            .find_map(|route| route.matches(uri).map(|labels| (route.operation, labels)))
     }
 }
 
@@ -99,16 +100,23 @@ pub(crate) fn target(headers: &HeaderMap) -> Option<(&str, &str)> {
 
 impl Route {
     fn new(service: usize, number: usize, operation: &'static Operation) -> Route {
-        let path = operation.uri.split('?').next().unwrap_or_default();
+        let (path, query) = match operation.uri.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (operation.uri, None),
+        };
         let segments: Vec<Segment> =
             path.split('/').filter(|it| !it.is_empty()).map(segment).collect();
-        let literals = segments.iter().filter(|it| matches!(it, Segment::Literal(_))).count();
-        Route { service, operation: number, method: operation.method, segments, literals }
+        let words = segments.iter().filter(|it| matches!(it, Segment::Literal(_))).count();
+        let literals = words + usize::from(query.is_some());
+        Route { service, operation: number, method: operation.method, segments, query, literals }
     }
 
-    fn matches(&self, path: &str) -> Option<Labels> {
+    fn matches(&self, uri: &Uri) -> Option<Labels> {
+        if let Some(wanted) = self.query {
+            uri.query()?.split('&').find(|pair| *pair == wanted)?;
+        }
         let mut labels = Labels::new();
-        let mut rest = path.trim_start_matches('/');
+        let mut rest = uri.path().trim_start_matches('/');
         for segment in &self.segments {
             if rest.is_empty() {
                 return None;

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::{PrimitiveDateTime, macros::format_description};
 
+use crate::sigv2;
+
 /// Everything but `A-Za-z0-9-._~` is encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same, with slashes left alone.
@@ -28,7 +30,7 @@ pub struct Claim {
     pub access_key: String,
     /// `20261123`.
     pub day: String,
-    /// Region of the scope.
+    /// Region of the scope; empty where the scheme names none.
     pub region: String,
     /// Service of the scope.
     pub service: String,
@@ -39,6 +41,8 @@ pub struct Claim {
     /// `20261123T191540Z`.
     moment: String,
     presigned: Option<Presigned>,
+    /// Set when it is S3's older scheme: then only the access key and the token above count.
+    version_2: Option<sigv2::Presigned>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -110,8 +114,8 @@ pub enum Refusal {
     /// A presigned URL after its end.
     #[error("Request has expired")]
     Expired {
-        /// `X-Amz-Expires`.
-        expires_seconds: u64,
+        /// `X-Amz-Expires`; version 2 has none.
+        expires_seconds: Option<u64>,
         /// When it ended.
         ended: Millis,
     },
@@ -131,12 +135,7 @@ impl Claim {
         }
         let signed =
             query.iter().any(|(name, value)| name == "X-Amz-Algorithm" && value == ALGORITHM);
-        if signed { from_query(query).map(Some) } else { Ok(None) }
-    }
-
-    /// Whether it came in the query string.
-    pub fn is_presigned(&self) -> bool {
-        self.presigned.is_some()
+        if signed { from_query(query).map(Some) } else { Ok(from_version_2(query)) }
     }
 
     /// Checks the signature and the time. `body_sha256` is the hash of the body where the request
@@ -152,6 +151,9 @@ impl Claim {
         body_sha256: &str,
         now: Millis,
     ) -> Result<(), Refusal> {
+        if let Some(version_2) = &self.version_2 {
+            return version_2.verify(secret, parts, query, now);
+        }
         self.check_time(now)?;
         let wanted = self.signature(secret, parts, query, body_sha256);
         let same: bool = wanted.as_bytes().ct_eq(self.signature.as_bytes()).into();
@@ -189,7 +191,7 @@ impl Claim {
         if let Some(Presigned { expires_seconds }) = self.presigned {
             let ended = signed.plus_seconds(expires_seconds);
             if now > ended {
-                return Err(Refusal::Expired { expires_seconds, ended });
+                return Err(Refusal::Expired { expires_seconds: Some(expires_seconds), ended });
             }
         } else if now.since(signed) > skew {
             let edge = Millis(now.0 - skew);
@@ -262,6 +264,16 @@ fn from_header(fields: &str, headers: &HeaderMap) -> Result<Claim, Refusal> {
     Ok(scope.claim(signed_headers, field("Signature")?, moment, token, None))
 }
 
+fn from_version_2(query: &[(String, String)]) -> Option<Claim> {
+    let (access_key, version_2) = sigv2::claim(query)?;
+    let token = query.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"));
+    let (day, region) = (String::new(), String::new());
+    let scope = Scope { access_key, day, region, service: "s3".to_owned() };
+    let token = token.map(|(_, token)| token.clone());
+    let claim = scope.claim(Vec::new(), String::new(), String::new(), token, None);
+    Some(Claim { version_2: Some(version_2), ..claim })
+}
+
 fn from_query(query: &[(String, String)]) -> Result<Claim, Refusal> {
     let field = |name: &str| {
         let found = query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -322,6 +334,7 @@ impl Scope {
             signature,
             moment,
             presigned,
+            version_2: None,
         }
     }
 }
@@ -493,7 +506,7 @@ mod tests {
         assert_eq!(check(&parts, b"", SECRET, NOW.plus_seconds(60)), Ok(()));
         assert!(matches!(
             check(&parts, b"", SECRET, NOW.plus_seconds(61)),
-            Err(Refusal::Expired { expires_seconds: 60, .. })
+            Err(Refusal::Expired { expires_seconds: Some(60), .. })
         ));
         assert_eq!(check(&parts, b"", "other", NOW), Err(Refusal::Mismatch));
     }

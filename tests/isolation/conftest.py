@@ -63,11 +63,21 @@ def server(request, needs_sandbox, start):
 
 
 @pytest.fixture
-def run_inside(server):
-    """Runs a function of the test in the sandbox; answers with what it returns."""
+def attempt(server):
+    """Runs a function of the test in the sandbox; answers as `Server.invoke` does."""
 
     def run(attack, *arguments, function="probe"):
-        value, error = server.invoke(function, as_event(attack, *arguments))
+        return server.invoke(function, as_event(attack, *arguments))
+
+    return run
+
+
+@pytest.fixture
+def run_inside(attempt):
+    """The same, for what is expected to return; answers with what it returns."""
+
+    def run(attack, *arguments, **where):
+        value, error = attempt(attack, *arguments, **where)
         assert error is None, value
         return value
 

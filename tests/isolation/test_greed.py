@@ -94,7 +94,7 @@ def test_a_fork_bomb_stays_in_its_cage(attacker, unharmed, ended_on_host, name):
     ended_on_host(name)
 
 
-def test_processes_are_as_many_as_on_lambda(attacker):
+def test_processes_are_as_many_as_on_lambda(server, attacker):
     def attack():
         import threading
 
@@ -110,7 +110,9 @@ def test_processes_are_as_many_as_on_lambda(attacker):
         return started
 
     value, error = attacker(attack, MemorySize=512, Timeout=30)()
-    assert error is None and 900 < value < 1024, value
+    # Without control groups the bound on memory counts stacks in full, and comes first.
+    least = 900 if server.has_cgroups else 100
+    assert error is None and least < value < 1024, value
 
 
 def test_a_function_out_of_memory_is_killed_and_told_so(server, attacker, unharmed):

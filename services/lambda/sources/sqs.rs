@@ -25,6 +25,8 @@ use crate::{
 const FIRST_CONCURRENCY: usize = 5;
 /// How many are added each second while all are busy (300 a minute).
 const ADDED_EACH_SECOND: usize = 5;
+/// Places are added only while batches take longer than this.
+const SLOW_MILLIS: u64 = 50;
 /// The most batches at once without `MaximumConcurrency`.
 const MAX_CONCURRENCY: usize = 1250;
 /// How long one receive waits for a first message.
@@ -110,7 +112,9 @@ impl Scale {
             if let Ok(place) = self.places.clone().try_acquire_owned() {
                 return Arc::new(place);
             }
-            let next_growth = self.grown.plus_seconds(1);
+            // Places that come free at once need no others beside them.
+            let slow = poller.lambda.clock.now().plus(SLOW_MILLIS);
+            let next_growth = self.grown.plus_seconds(1).max(slow);
             let can_grow = self.given < self.most;
             tokio::select! {
                 Ok(place) = self.places.clone().acquire_owned() => return Arc::new(place),
@@ -203,26 +207,31 @@ impl Poller {
         let shape = self.queue.shape(&self.mapping.source).await;
         let lease = shape.map_or(30, |shape| shape.visibility_timeout_seconds);
         let until = clock.now().plus_seconds(u64::from(lease) / 2);
-        for attempt in 0.. {
-            match self.run_once(event.clone()).await {
+        let mut attempt = 0;
+        loop {
+            let error = match self.run_once(event.clone()).await {
                 Ok(outcome) => return Some((outcome.error.is_some(), outcome.payload)),
-                Err(error) => {
-                    let stopping = matches!(error, Error::Stopping) || *self.stop.borrow();
-                    let wait = backoff(attempt);
-                    let late = clock.now().plus(wait.as_millis() as u64) > until;
-                    if stopping || late {
-                        tracing::debug!(mapping = self.mapping.id, %error, "batch goes back");
-                        let receipts: Vec<String> =
-                            messages.iter().map(|message| message.receipt.clone()).collect();
-                        let delay = if stopping { Duration::ZERO } else { wait };
-                        let _ = self.queue.release(&self.mapping.source, &receipts, delay).await;
-                        return None;
-                    }
-                    clock.sleep(wait).await;
-                }
+                Err(error) => error,
+            };
+            let stopping = matches!(error, Error::Stopping) || *self.stop.borrow();
+            let wait = backoff(attempt);
+            if stopping || clock.now().plus(wait.as_millis() as u64) > until {
+                tracing::debug!(mapping = self.mapping.id, %error, "batch goes back");
+                let delay = if stopping { Duration::ZERO } else { wait };
+                self.give_back(messages, delay).await;
+                return None;
             }
+            clock.sleep(wait).await;
+            attempt += 1;
         }
-        None
+    }
+
+    async fn give_back(&self, messages: &[Leased], delay: Duration) {
+        let receipts: Vec<String> = messages.iter().map(|it| it.receipt.clone()).collect();
+        if let Err(error) = self.queue.release(&self.mapping.source, &receipts, delay).await {
+            // They come back when their lease ends.
+            tracing::debug!(mapping = self.mapping.id, %error, "giving messages back failed");
+        }
     }
 
     async fn run_once(&self, event: Bytes) -> Result<runtime::Outcome, Error> {

@@ -22,7 +22,7 @@ use super::{
     address::Address,
     answer::{Failure, add_headers, escape},
     form::{self, Form, malformed},
-    signing::Credential,
+    signing::{Credential, Secrets, check_version_2},
     to_body,
 };
 use crate::{Error, moment, object};
@@ -95,21 +95,7 @@ impl Front {
             };
         };
         if let Some(secrets) = &self.settings.secrets {
-            if field("awsaccesskeyid").is_some() {
-                return Err(Error::request(
-                    "The authorization mechanism you have provided is not supported. Please use \
-                     AWS4-HMAC-SHA256.",
-                ));
-            }
-            let missing = || malformed("The form's signature is incomplete.");
-            let credential = field("x-amz-credential").and_then(Credential::parse);
-            let credential = credential.ok_or_else(missing)?;
-            let signature = field("x-amz-signature").ok_or_else(missing)?;
-            let secret =
-                secrets.secret(credential.access_key, field("x-amz-security-token")).ok_or_else(
-                    || Error::InvalidAccessKeyId { access_key: credential.access_key.to_owned() },
-                )?;
-            credential.check_policy(&secret, encoded, signature)?;
+            check_signature(&**secrets, &field, encoded)?;
         }
         let policy = PostPolicy::from_base64(encoded).map_err(|error| {
             Error::InvalidPolicyDocument { message: format!("Invalid Policy: {error}.") }
@@ -120,6 +106,27 @@ impl Front {
         check_conditions(&policy, fields)?;
         Ok(policy.content_length_range().unwrap_or((0, crate::limits::UPLOAD_BYTES)))
     }
+}
+
+/// The policy must be signed with a known key: by version 4, or by version 2, which boto3 still
+/// makes unless it is told otherwise.
+fn check_signature<'a>(
+    secrets: &dyn Secrets,
+    field: &impl Fn(&str) -> Option<&'a str>,
+    policy: &str,
+) -> Result<(), Error> {
+    let secret = |access_key: &str| {
+        let found = secrets.secret(access_key, field("x-amz-security-token"));
+        found.ok_or_else(|| Error::InvalidAccessKeyId { access_key: access_key.to_owned() })
+    };
+    let missing = || malformed("The form's signature is incomplete.");
+    if let Some(access_key) = field("awsaccesskeyid") {
+        let signature = field("signature").ok_or_else(missing)?;
+        return check_version_2(&secret(access_key)?, policy, signature);
+    }
+    let credential = field("x-amz-credential").and_then(Credential::parse).ok_or_else(missing)?;
+    let signature = field("x-amz-signature").ok_or_else(missing)?;
+    credential.check_policy(&secret(credential.access_key)?, policy, signature)
 }
 
 fn policy_failed(reason: &str) -> Error {

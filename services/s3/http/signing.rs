@@ -1,8 +1,10 @@
 //! Signatures that only S3 has: those of chunks, trailers and upload forms. The signature of a
 //! request's headers is checked before a request comes here.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use hmac::{Hmac, Mac};
 use http::HeaderMap;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -119,6 +121,13 @@ impl ChunkSigner {
         self.last = expected;
         Ok(())
     }
+}
+
+/// Whether a form's policy, as sent, was signed by version 2: an HMAC of SHA-1 in base64.
+pub(super) fn check_version_2(secret: &str, policy: &str, signature: &str) -> Result<(), Error> {
+    let mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes());
+    let mac = mac.expect("HMAC takes keys of any length").chain_update(policy);
+    check(&BASE64_STANDARD.encode(mac.finalize().into_bytes()), signature)
 }
 
 fn check(expected: &str, signature: &str) -> Result<(), Error> {
