@@ -38,14 +38,19 @@ pub(crate) struct Flags {
     /// Where the data folder is made: it decides which disk is measured
     #[arg(long)]
     disk: Option<PathBuf>,
+    /// Measure this binary, of an earlier version perhaps, instead of building one
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// sandbox, or process where the system has no namespaces
     #[arg(long, default_value = "sandbox")]
     isolation: String,
 }
 
 pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<()> {
-    println!("building lampejo (release)");
-    let binary = build(root, Profile::Release)?;
+    let binary = match &flags.binary {
+        Some(binary) => binary.clone(),
+        None => build(root, Profile::Release)?,
+    };
     // One thread: the server needs the other processors.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(measure(&binary, flags))

@@ -12,6 +12,7 @@ use kit::{AccountId, Caller, Clock};
 use lambda::{InstanceLogs, InstanceSurroundings, Lambda, ServeConnection};
 use logs::Logs;
 use runtime::Pool;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use s3::{FrontSettings, S3, Secrets};
 use sqs::Sqs;
 use store::{DataFolder, Store};
@@ -19,7 +20,7 @@ use sts::Sts;
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
 };
 use wire::{Body, DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, KeyError, Keys, Raw};
 
@@ -44,6 +45,7 @@ struct Server {
 /// Serves until interrupted.
 pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     log_to_stderr();
+    allow_many_files();
     let folder = DataFolder::open(&config.data)
         .with_context(|| format!("cannot use the data folder {}", config.data.display()))?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -136,6 +138,15 @@ impl Server {
     }
 }
 
+/// Each instance takes half a dozen descriptors and its connections: many more than the 1,024 that
+/// systems allow to begin with, for the sake of programs that cannot count further.
+fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 pub(crate) fn pool_config(config: &Config) -> runtime::Config {
     let isolation = match config.isolation {
         Isolation::Sandbox => runtime::Isolation::Sandbox,
@@ -153,10 +164,14 @@ pub(crate) fn pool_config(config: &Config) -> runtime::Config {
 fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeConnection {
     // Weak: instances must not keep alive the front that serves them.
     let front = Arc::downgrade(front);
-    Box::new(move |connection: TcpStream| {
+    Box::new(move |connection: TcpStream, place: OwnedSemaphorePermit| {
         let Some(front) = front.upgrade() else { return };
         let peer = connection.peer_addr().unwrap_or(([127, 0, 0, 1], 0).into());
-        tokio::spawn(wire::serve_connection(front, connection, peer, stopped.clone()));
+        let serving = wire::serve_connection(front, connection, peer, stopped.clone());
+        tokio::spawn(async move {
+            serving.await;
+            drop(place);
+        });
     })
 }
 
@@ -204,7 +219,7 @@ struct Objects(s3::Front);
 impl Raw for Objects {
     async fn serve(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
         let response = self.0.call(caller, request).await;
-        response.map(|body| http_body_util::BodyExt::boxed_unsync(body))
+        response.map(http_body_util::BodyExt::boxed_unsync)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{AccountId, Millis, Region};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
 /// One version of one function, ready to start: everything an instance needs to know.
 /// Two specs with the same `key` are the same code and configuration.
@@ -187,5 +188,6 @@ pub trait Surroundings: Send + Sync {
     async fn credentials(&self, function: &Function) -> Credentials;
 
     /// Serves one AWS API connection that came from inside an instance (its `AWS_ENDPOINT_URL`).
-    fn serve(&self, connection: tokio::net::TcpStream);
+    /// Its place among the instance's connections is kept until it has ended.
+    fn serve(&self, connection: TcpStream, place: OwnedSemaphorePermit);
 }

@@ -195,7 +195,8 @@ impl<'a> Reader<'a> {
 struct Head {
     method: (usize, usize),
     path: (usize, usize),
-    length: Length,
+    /// None: no body.
+    length: Option<Length>,
     expects_continue: bool,
     error_type: Option<String>,
 }
@@ -203,6 +204,16 @@ struct Head {
 enum Length {
     Known(usize),
     Chunked,
+}
+
+impl Head {
+    /// A request that says twice how long it is may mean something else to others.
+    fn set(&mut self, length: Length) -> io::Result<()> {
+        match self.length.replace(length) {
+            None => Ok(()),
+            Some(_) => Err(malformed("two lengths")),
+        }
+    }
 }
 
 fn parse(head: &[u8]) -> io::Result<Head> {

@@ -12,6 +12,7 @@ use std::{
 use kit::{Clock, Millis};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 
@@ -25,6 +26,9 @@ use crate::{
 
 /// Connections of one instance to the Runtime API at once.
 const MAX_CONNECTIONS: usize = 16;
+/// Connections of one instance to the AWS API at once; more wait until one has ended. An instance
+/// may not use up the server's descriptors.
+const MAX_AWS_CONNECTIONS: usize = 256;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// One place among the pool's instances; dropping it frees the place.
@@ -111,6 +115,7 @@ impl Instance {
     pub(crate) async fn keep(&self, surroundings: &dyn Surroundings, clock: &Clock) {
         let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
         let mut connections = JoinSet::new();
+        let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
         let mut flush_at = None;
         let mut open = [true; 2];
         let exit = loop {
@@ -122,7 +127,9 @@ impl Instance {
                         connections.spawn(api::serve(stream, self.desk.clone()));
                     }
                 }
-                stream = accept(aws_endpoint, clock) => surroundings.serve(stream),
+                (stream, place) = admit(aws_endpoint, &places, clock) => {
+                    surroundings.serve(stream, place);
+                }
                 _ = stdout.readable(), if open[0] => {
                     open[0] = self.log.take(0, |buffer| stdout.try_read(buffer)) != Taken::End;
                 }
@@ -167,6 +174,16 @@ async fn accept(listener: &TcpListener, clock: &Clock) -> TcpStream {
             }
         }
     }
+}
+
+/// The next connection for which there is a place.
+async fn admit(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    clock: &Clock,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
+    (accept(listener, clock).await, place)
 }
 
 async fn until(clock: &Clock, moment: Option<Millis>) {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Fault, Table,
-    answer::{Answer, Body, full, s3_fault},
+    answer::{Answer, Body, json_fault, query_fault, s3_fault},
     codec::{
         json::JsonReader,
         query::{Form, QueryReader},
@@ -166,7 +166,7 @@ impl Front {
             Some(service) => self.typed_with(service, head, bytes).await,
             None => {
                 let fault = Fault::new("InvalidAction", "The request names no known action.");
-                s3_fault(&fault.with_status(400), &head.request_id)
+                query_fault(&fault.with_status(400), &head.request_id)
             }
         }
     }
@@ -374,13 +374,10 @@ static EMPTY: Shape = Shape {
 fn unknown_service(head: &Head, scope: &str) -> Response<Body> {
     let text = format!("lampejo does not implement the service {scope} yet.");
     let fault = Fault::new("NotImplemented", text).with_status(501);
-    if !head.parts.headers.contains_key("x-amz-target") {
-        return s3_fault(&fault, &head.request_id);
+    if is_form(&head.parts) {
+        return query_fault(&fault, &head.request_id);
     }
-    let body = serde_json::json!({ "__type": fault.code, "message": fault.message });
-    let mut response = Response::new(full(body.to_string()));
-    *response.status_mut() = http::StatusCode::NOT_IMPLEMENTED;
-    response
+    json_fault(&fault, &head.request_id)
 }
 
 fn malformed_fault(protocol: Protocol, message: String) -> Fault {

@@ -121,8 +121,8 @@ class Chain:
                 raise
             return None
 
-    def log(self, function, since):
-        """The function's lines since a moment, once its last report is among them."""
+    def log(self, function, since, runs):
+        """The function's lines since a moment, once the reports of all runs are among them."""
 
         def lines():
             try:
@@ -132,7 +132,8 @@ class Chain:
                 found = [event["message"] for page in pages for event in page["events"]]
             except self.client["logs"].exceptions.ResourceNotFoundException:
                 return None
-            return found if any(line.startswith("REPORT") for line in found) else None
+            reports = sum(line.startswith("REPORT") for line in found)
+            return found if reports >= runs else None
 
         return wait_for(lines, f"the log of {function}")
 
@@ -176,6 +177,7 @@ def say(text):
 def advise(endpoint, aws):
     print("\nWhat to type next, in another terminal:\n")
     print("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1")
+    print(f'  export PATH="$PATH:{aws.parent}"')
     for command in (
         f"s3 cp README.md s3://{BUCKET}/uploads/readme.txt",
         f"s3 cp s3://{BUCKET}/results/readme.txt.json -",
@@ -184,28 +186,29 @@ def advise(endpoint, aws):
         " --query 'events[].message' --output text",
         "lambda list-functions --query 'Functions[].FunctionName'",
     ):
-        print(f"  {aws} --endpoint-url {endpoint} {command}")
+        print(f"  aws --endpoint-url {endpoint} {command}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--aws", default="aws", help="the AWS CLI that the advice names")
+    parser.add_argument("--aws", type=pathlib.Path, default="aws", help="the AWS CLI to advise")
     arguments = parser.parse_args()
     chain = Chain(arguments.endpoint)
 
     print("Setting up, with boto3:")
     chain.set_up()
     print("\nSending a file through:")
-    for run in ("first run, both functions start cold", "second run, both are warm"):
-        since = int(time.time() * 1000)
+    since = int(time.time() * 1000)
+    runs = ("first, both functions start cold", "second, both are warm")
+    for run in runs:
         key, result, millis = chain.send()
         say(f"{key} went up; its result came back after {millis:.0f} ms ({run})")
     print("\nThe result:")
     print("  " + result.replace("\n", "\n  "))
     for function in FUNCTIONS:
         print(f"\nThe log of {function}:")
-        for line in chain.log(function, since):
+        for line in chain.log(function, since, len(runs)):
             say(line.rstrip())
     advise(arguments.endpoint, arguments.aws)
 

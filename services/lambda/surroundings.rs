@@ -10,15 +10,18 @@ use async_trait::async_trait;
 use bus::{Directory, LogEvent};
 use kit::{AccountId, Region, ids};
 use runtime::{Credentials, Function, LogLine, LogSink, Surroundings};
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, mpsc},
+};
 
 /// How long an instance's credentials last.
 const CREDENTIALS_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Batches of lines on their way to the log service; beyond it lines are dropped and counted.
 const MAX_LOG_BATCHES: usize = 4096;
 
-/// Serves one connection from inside an instance.
-pub type ServeConnection = Box<dyn Fn(TcpStream) + Send + Sync>;
+/// Serves one connection from inside an instance, whose place is kept until it has ended.
+pub type ServeConnection = Box<dyn Fn(TcpStream, OwnedSemaphorePermit) + Send + Sync>;
 
 /// The server as instances see it.
 pub struct InstanceSurroundings {
@@ -57,9 +60,9 @@ impl Surroundings for InstanceSurroundings {
         }
     }
 
-    fn serve(&self, connection: TcpStream) {
+    fn serve(&self, connection: TcpStream, place: OwnedSemaphorePermit) {
         if let Some(serve) = self.serve.get() {
-            serve(connection);
+            serve(connection, place);
         }
     }
 }

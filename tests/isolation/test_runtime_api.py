@@ -96,7 +96,7 @@ MALFORMED = {
     "a negative length": "{own}Content-Length: -1\r\n\r\n",
     "a length beyond numbers": "{own}Content-Length: " + "9" * 40 + "\r\n\r\n",
     "two lengths": "{own}Content-Length: 1\r\nContent-Length: 5\r\n\r\n1",
-    "a length and chunks": "{own}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n",
+    "a length and chunks": "{own}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
     "a bad chunk": "{own}Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "a chunk beyond numbers": "{own}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
     "an endless chunk size": "{own}Transfer-Encoding: chunked\r\n\r\n" + "0" * (1 << 17),
@@ -192,5 +192,5 @@ def test_whoever_takes_an_event_must_answer_it(server, name, unharmed):
     server.function(name, PROBE + thief, Timeout=1, MemorySize=512)
     for _ in range(3):
         value, error = server.invoke(name)
-        assert (value, error) == ("answered", None) or value["errorType"] == "Sandbox.Timedout"
+        assert (value, error) == ("answered", None) or error == "Unhandled"
     unharmed()

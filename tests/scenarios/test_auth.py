@@ -61,8 +61,6 @@ def test_an_unknown_key_is_refused(enforcing_server, refused):
         enforcing_server.client("lambda", *unknown).list_functions()
     with refused("InvalidClientTokenId", message, 403):
         enforcing_server.client("sts", *unknown).get_caller_identity()
-    with refused("InvalidClientTokenId"):
-        enforcing_server.client("sqs", *unknown).list_queues()
 
 
 def test_a_wrong_secret_is_refused(enforcing_server, root_key, refused):
@@ -95,10 +93,13 @@ def test_a_key_of_a_user_works_until_it_is_switched_off(enforcing_server, root_k
         enforcing_server.client("sts", *mine).get_caller_identity()
 
 
-def test_a_presigned_address_expires(enforcing_server, root_key):
-    s3 = enforcing_server.client("s3", *root_key)
-    s3.create_bucket(Bucket="bucket")
-    s3.put_object(Bucket="bucket", Key="x", Body=b"text")
+# boto3 signs addresses by the older version where it is not told otherwise.
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_a_presigned_address_expires(enforcing_server, root_key, version):
+    s3 = enforcing_server.client("s3", *root_key, signature_version=version)
+    plain = enforcing_server.client("s3", *root_key)
+    plain.create_bucket(Bucket="bucket")
+    plain.put_object(Bucket="bucket", Key="x", Body=b"text")
     url = s3.generate_presigned_url("get_object", {"Bucket": "bucket", "Key": "x"}, ExpiresIn=60)
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == b"text"

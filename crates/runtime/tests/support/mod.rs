@@ -49,8 +49,9 @@ impl Surroundings for Around {
         }
     }
 
-    fn serve(&self, connection: tokio::net::TcpStream) {
+    fn serve(&self, connection: tokio::net::TcpStream, place: tokio::sync::OwnedSemaphorePermit) {
         tokio::spawn(async move {
+            let _place = place;
             connection.readable().await.unwrap();
             let reply =
                 b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nfrom here";
