@@ -7,7 +7,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, bail};
@@ -60,7 +60,7 @@ async fn serve(
     data: &Path,
     flags: &Flags,
 ) -> anyhow::Result<()> {
-    let server = Server::start(binary, &server_flags(flags, data)).await?;
+    let server = Server::start(binary, &server_flags(flags, data), Stdio::inherit()).await?;
     let endpoint = format!("http://{}", server.address);
     println!("lampejo listens on {endpoint}, ready after {} ms", server.start.as_millis());
     println!("its data lies in {}\n", data.display());

@@ -33,14 +33,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `binary up` with these flags and waits until it is ready.
-    pub(crate) async fn start(binary: &Path, flags: &[OsString]) -> anyhow::Result<Server> {
+    /// Starts `binary up` with these flags and waits until it is ready. `log` takes what it says
+    /// of itself.
+    pub(crate) async fn start(
+        binary: &Path,
+        flags: &[OsString],
+        log: Stdio,
+    ) -> anyhow::Result<Server> {
         let began = Instant::now();
         let mut child = Command::new(binary)
             .arg("up")
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log)
             // Ctrl-C is for us: the server is asked to stop when its turn has come.
             .process_group(0)
             .kill_on_drop(true)

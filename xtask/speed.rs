@@ -18,6 +18,7 @@ mod table;
 
 use std::{
     ffi::OsString,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -65,22 +66,37 @@ async fn measure(binary: &Path, flags: &Flags) -> anyhow::Result<()> {
         start::measure(binary, &server_flags(flags, &folder.path().join("start")), &mut table)
             .await?;
     }
-    let server = Server::start(binary, &server_flags(flags, &folder.path().join("data"))).await?;
+    let data = server_flags(flags, &folder.path().join("data"));
+    let log = folder.path().join("server.log");
+    let server = Server::start(binary, &data, File::create(&log)?.into()).await?;
     let bench = Bench { address: server.address, folder: folder.path().to_path_buf() };
-    if wanted("functions") {
-        functions::measure(&bench, &mut table).await?;
-    }
-    if wanted("queues") {
-        queues::measure(&bench, &mut table).await?;
-    }
-    if wanted("objects") {
-        objects::measure(&bench, &mut table).await?;
-    }
-    if wanted("chain") {
-        chain::measure(&bench, &mut table).await?;
+    if let Err(error) = workloads(&bench, &wanted, &mut table).await {
+        table.print();
+        let log = fs::read_to_string(&log)?;
+        return Err(error.context(format!("measuring failed; the server said: {log}")));
     }
     server.stop().await?;
     table.print();
+    Ok(())
+}
+
+async fn workloads(
+    bench: &Bench,
+    wanted: &impl Fn(&str) -> bool,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    if wanted("functions") {
+        functions::measure(bench, table).await?;
+    }
+    if wanted("queues") {
+        queues::measure(bench, table).await?;
+    }
+    if wanted("objects") {
+        objects::measure(bench, table).await?;
+    }
+    if wanted("chain") {
+        chain::measure(bench, table).await?;
+    }
     Ok(())
 }
 

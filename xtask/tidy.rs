@@ -20,6 +20,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     findings.sort();
+    findings.dedup();
     bail!("{} things are out of place:\n{}", findings.len(), findings.join("\n"))
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use hyper::body::Incoming;
-use kit::{Caller, Clock};
+use kit::{Caller, Clock, PrincipalKind};
 use serde_json::json;
 use wire::{Body, Raw, full};
 
@@ -19,11 +19,15 @@ pub(crate) struct Inner {
 
 #[async_trait]
 impl Raw for Inner {
-    async fn serve(&self, _: Caller, request: Request<Incoming>) -> Response<Body> {
+    async fn serve(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
         let uri = request.uri();
+        let known = caller.principal.kind != PrincipalKind::Anonymous;
         match (request.method(), uri.path()) {
             (&Method::GET, "/_lampejo/health") => answer(StatusCode::OK, &self.health()),
-            (&Method::GET, "/_lampejo/status") => answer(StatusCode::OK, &self.status()),
+            (&Method::GET, "/_lampejo/status") if known => answer(StatusCode::OK, &self.status()),
+            (&Method::GET, "/_lampejo/status") => {
+                answer(StatusCode::FORBIDDEN, &json!({ "message": "Sign the request." }))
+            }
             (&Method::POST, "/_lampejo/clock") if self.test_clock => {
                 self.advance(uri.query().unwrap_or_default())
             }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Fault, Table,
-    answer::{Answer, Body, json_fault, query_fault, s3_fault},
+    answer::{Answer, Body, s3_fault},
     codec::{
         json::JsonReader,
         query::{Form, QueryReader},
@@ -24,6 +24,7 @@ use crate::{
     route::{self, Labels, Router},
     schema::{Protocol, Service, Shape, Validation},
     sigv4::Claim,
+    stray::{json_fault, query_fault},
     table::Prepared,
     violations::Violations,
 };
@@ -54,7 +55,7 @@ pub struct FrontParts {
     pub tables: Vec<(Table, usize)>,
     /// S3: takes what belongs to no other service.
     pub objects: Arc<dyn Raw>,
-    /// Takes `/_lampejo/…`, without authentication.
+    /// Takes `/_lampejo/…`; decides itself what it tells callers who have proved nothing.
     pub inner: Arc<dyn Raw>,
     /// Whether signatures are checked.
     pub auth: Auth,
@@ -137,7 +138,7 @@ impl Front {
 
     async fn dispatch(&self, head: Head, body: Incoming) -> Response<Body> {
         if head.parts.uri.path().starts_with("/_lampejo/") {
-            let caller = self.anyone(&head);
+            let caller = self.proven(&head).unwrap_or_else(|| self.anyone(&head));
             return self.inner.serve(caller, Request::from_parts(head.parts, body)).await;
         }
         let parts = &head.parts;
@@ -290,6 +291,12 @@ impl Front {
                 Ok(Named { operation, protocol, labels: Labels::new(), form: Some(form) })
             }
         }
+    }
+
+    /// The caller of a signed request without a body.
+    fn proven(&self, head: &Head) -> Option<Caller> {
+        let nothing = || hex::encode(Sha256::digest(b""));
+        self.identify.caller(head.arrival(&self.clock), Dialect::Json, nothing).ok()
     }
 
     /// A caller who has proved nothing.

@@ -17,6 +17,7 @@ mod keys;
 mod route;
 mod server;
 mod sigv2;
+mod stray;
 mod table;
 mod value;
 mod violations;

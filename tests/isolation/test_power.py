@@ -162,8 +162,8 @@ def test_switches_of_the_kernel_are_out_of_reach(run_inside):
         for path in paths:
             for flags in (os.O_WRONLY, os.O_RDWR):
                 try:
-                    fd = os.open(path, flags)
-                    os.write(fd, b"0")
+                    with open(os.open(path, flags), "wb", buffering=0) as file:
+                        file.write(b"0")
                     done.append(path)
                 except OSError:
                     pass

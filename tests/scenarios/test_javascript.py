@@ -19,6 +19,8 @@ def told(server):
     """What the script told of each step."""
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
+    if not (pathlib.Path(os.environ.get("NODE_PATH", "")) / "@aws-sdk").is_dir():
+        pytest.skip("NODE_PATH names no folder with @aws-sdk")
     code = package({"index.py": "def handler(event, context):\n    return event['n'] + 1\n"})
     done = subprocess.run(
         ["node", SCRIPT, server.endpoint, PYTHON, base64.b64encode(code).decode()],

@@ -4,6 +4,7 @@ and the server goes on."""
 import http.client
 import json
 import re
+import socket
 import urllib.parse
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from lampejo_server import REGION
 
 DEEP = 100_000
-XML_TYPE = "text/xml"
 
 
 class Wire:
@@ -52,7 +52,7 @@ class Wire:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         data = body if isinstance(body, bytes) else urllib.parse.urlencode(body).encode()
         status, headers, text = self.send(service, body=data, headers=kind)
-        assert headers["Content-Type"].startswith(XML_TYPE)
+        assert headers["Content-Type"] == "text/xml"
         return status, text
 
 
@@ -152,9 +152,9 @@ def test_what_is_too_large_is_refused(wire):
     headers = {"X-Amz-Target": "AmazonSQS.SendMessage", "Content-Type": "application/x-amz-json-1.0"}
     try:
         status, _, _ = wire.send("sqs", body=large, headers=headers)
-        assert status == 413
     except (BrokenPipeError, ConnectionResetError):
-        pass  # It need not read what it will not take.
+        return  # It need not read what it will not take.
+    assert status == 413
 
 
 def test_an_operation_that_there_is_not_is_refused(wire):
@@ -205,14 +205,12 @@ def test_a_service_that_is_not_built_is_named(server, refused, service, call):
     ids=["tls", "short", "version", "length", "chunks", "header", "escapes"],
 )
 def test_bytes_that_are_no_request_end_the_connection(server, wire, request_bytes):
-    import socket
-
     host, port = server.endpoint.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         try:
             connection.sendall(request_bytes)
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-        except (BrokenPipeError, ConnectionResetError):
-            return
+        except OSError:
+            return  # Hung up on.
     assert answer == b"" or re.match(rb"HTTP/1.1 [45]\d\d ", answer), answer[:200]

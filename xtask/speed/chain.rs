@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     aws::{self, Code},
     bench::{Bench, CLIENTS, ROUND, median, middle, millis},
-    floors::{BareRuntime, synced_appends},
+    floors::{APPEND_BYTES, BareRuntime, synced_appends},
     functions::{Interpreter, python},
     http::Connection,
     table::{Line, Number, Table},
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     let python = python()?;
     set_up(bench, &python).await?;
-    let append = 1000.0 / synced_appends(&bench.folder, 1).await?;
+    let append = 1000.0 / synced_appends(&bench.folder, 1, APPEND_BYTES).await?;
     let runtime = median(BareRuntime::start(&python.program).await?).await?;
     table.add(Line {
         workload: "the chain, one at a time, p50",
@@ -37,7 +37,7 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
         floor: Number::Millis(3.0 * append + 2.0 * runtime),
         floor_is: "3 synced appends and 2 bare Runtime APIs",
     });
-    let appends = synced_appends(&bench.folder, CLIENTS).await?;
+    let appends = synced_appends(&bench.folder, CLIENTS, APPEND_BYTES).await?;
     table.add(Line {
         workload: "the chain, sustained, 8 clients",
         reached: Number::PerSecond(sustained(bench).await?),

@@ -21,16 +21,20 @@ use tokio::{
 
 use super::bench::{CLIENTS, Work, rate};
 
-/// What one append holds: about a small message with its row.
-const APPEND_BYTES: usize = 256;
+/// What one small append holds: about a message with its row.
+pub(super) const APPEND_BYTES: usize = 256;
 
 /// Appends of all clients per second to one file, synced in groups: whoever waits when a sync
 /// begins is acknowledged by it.
-pub(super) async fn synced_appends(folder: &Path, clients: usize) -> anyhow::Result<f64> {
+pub(super) async fn synced_appends(
+    folder: &Path,
+    clients: usize,
+    bytes: usize,
+) -> anyhow::Result<f64> {
     let path = folder.join("appends");
     let file = File::create(&path)?;
     let (sender, waiting) = mpsc::channel();
-    let writer = thread::spawn(move || append(file, &waiting));
+    let writer = thread::spawn(move || append(file, bytes, &waiting));
     let clients = (0..clients).map(|_| Appender { sender: sender.clone() }).collect();
     let rate = rate(clients).await;
     drop(sender);
@@ -51,10 +55,14 @@ impl Work for Appender {
     }
 }
 
-fn append(mut file: File, waiting: &mpsc::Receiver<oneshot::Sender<()>>) -> std::io::Result<()> {
+fn append(
+    mut file: File,
+    bytes: usize,
+    waiting: &mpsc::Receiver<oneshot::Sender<()>>,
+) -> std::io::Result<()> {
     while let Ok(first) = waiting.recv() {
         let group: Vec<_> = [first].into_iter().chain(waiting.try_iter()).collect();
-        file.write_all(&vec![7; APPEND_BYTES * group.len()])?;
+        file.write_all(&vec![7; bytes * group.len()])?;
         file.sync_data()?;
         for done in group {
             // A client that has left does not wait for its answer.

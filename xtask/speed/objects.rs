@@ -27,12 +27,16 @@ async fn small(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     for client in 0..CLIENTS {
         puts.push(Put { connection: bench.connect().await?, client, number: 0 });
     }
+    let before = synced_appends(&bench.folder, CLIENTS, SMALL_BYTES).await?;
+    let reached = rate(puts).await?;
+    // The disk has moods: the better of two looks, before and after.
+    let floor = before.max(synced_appends(&bench.folder, CLIENTS, SMALL_BYTES).await?);
     table.add(Line {
         workload: "S3 put of 4 KiB, 8 clients, durable",
-        reached: Number::PerSecond(rate(puts).await?),
+        reached: Number::PerSecond(reached),
         aim: Number::PerSecond(5_000.0),
-        floor: Number::PerSecond(synced_appends(&bench.folder, CLIENTS).await?),
-        floor_is: "synced appends in groups, 8 clients",
+        floor: Number::PerSecond(floor),
+        floor_is: "synced appends of 4 KiB in groups, 8 clients",
     });
     let bare = answer_all(SMALL_BYTES)?;
     let (mut gets, mut floor) = (Vec::new(), Vec::new());

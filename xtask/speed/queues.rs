@@ -6,14 +6,14 @@ use serde_json::json;
 use super::{
     aws,
     bench::{Bench, CLIENTS, Same, Work, rate},
-    floors::synced_appends,
+    floors::{APPEND_BYTES, synced_appends},
     http::Connection,
     table::{Line, Number, Table},
 };
 
 /// Adds its lines to the table.
 pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
-    let floor = synced_appends(&bench.folder, CLIENTS).await?;
+    let before = synced_appends(&bench.folder, CLIENTS, APPEND_BYTES).await?;
     for name in ["sends", "cycles"] {
         bench.once(&aws::sqs("CreateQueue", &json!({ "QueueName": name }))).await?;
     }
@@ -21,9 +21,12 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
     for _ in 0..CLIENTS {
         senders.push(Same { connection: bench.connect().await?, request: send(bench, "sends") });
     }
+    let sends = rate(senders).await?;
+    // The disk has moods: the better of two looks, before and after.
+    let floor = before.max(synced_appends(&bench.folder, CLIENTS, APPEND_BYTES).await?);
     table.add(Line {
         workload: "SQS send, 8 clients, durable",
-        reached: Number::PerSecond(rate(senders).await?),
+        reached: Number::PerSecond(sends),
         aim: Number::PerSecond(10_000.0),
         floor: Number::PerSecond(floor),
         floor_is: "synced appends in groups, 8 clients",

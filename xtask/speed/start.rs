@@ -1,6 +1,13 @@
 //! From exec to ready, and the memory of a server that does nothing.
 
-use std::{ffi::OsString, fs, path::Path, process::Command, time::Instant};
+use std::{
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
+};
 
 use anyhow::Context;
 
@@ -21,7 +28,7 @@ pub(super) async fn measure(
 ) -> anyhow::Result<()> {
     let (mut starts, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let server = Server::start(binary, flags).await?;
+        let server = Server::start(binary, flags, Stdio::null()).await?;
         starts.push(server.start.as_secs_f64() * 1000.0);
         memory.push(resident_megabytes(server.pid()?.as_raw_nonzero().get())?);
         server.stop().await?;
@@ -56,6 +63,11 @@ pub(super) fn exec(program: &Path, arguments: &[&str]) -> anyhow::Result<f64> {
 
 fn bare_process() -> anyhow::Result<f64> {
     let mut sleeper = Command::new("sleep").arg("5").spawn()?;
+    let name = format!("/proc/{}/comm", sleeper.id());
+    // Until exec it is a copy of this process.
+    while fs::read_to_string(&name)?.trim() != "sleep" {
+        thread::yield_now();
+    }
     let memory = resident_megabytes(sleeper.id().try_into()?);
     sleeper.kill()?;
     sleeper.wait()?;

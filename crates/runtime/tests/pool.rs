@@ -19,11 +19,11 @@ fn idle(pool: &Pool, key: &str) -> usize {
 async fn requests_at_once_have_an_instance_each() {
     let trial = Trial::new().await;
     let function = trial.python(SLEEPER);
-    let requests: Vec<_> = (0..4).map(|_| trial.invoke(&function, "0.6")).collect();
+    let requests: Vec<_> = (0..4).map(|_| trial.invoke(&function, "2")).collect();
     let outcomes: Vec<Outcome> = futures::future::join_all(requests).await;
     let streams: std::collections::BTreeSet<_> = outcomes.iter().map(|o| &o.log_stream).collect();
     assert_eq!(streams.len(), 4);
-    assert_eq!(idle(&trial.pool, &function.key), 4);
+    until("all to idle", || idle(&trial.pool, &function.key) == 4).await;
     trial.invoke(&function, "0").await;
     assert_eq!((trial.pool.status().starts, trial.pool.status().invokes), (4, 5));
     trial.pool.shutdown().await;
