@@ -206,13 +206,21 @@ class Server:
         target = self.data / "runtime" / "sdk"
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            shutil.copytree(kept / "runtime" / "sdk", target, copy_function=os.link)
+            shutil.copytree(kept / "runtime" / "sdk", target, copy_function=link_or_copy)
 
     def last_log(self):
         """The end of what the server wrote to its log."""
         if not self.log.exists():
             return "(the server wrote no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
+
+
+def link_or_copy(source, target):
+    """A link costs nothing, but only within one file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def package(files):

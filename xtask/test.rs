@@ -2,6 +2,7 @@
 //! fails does not keep the next from running.
 
 mod pytest;
+mod rust;
 
 use std::{
     path::Path,
@@ -60,7 +61,7 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
             skipped = pytest::run(root, &python, &node, &binary, arguments)?;
             Ok(())
         });
-        report.skipped = skipped;
+        report.skipped.extend(skipped);
     }
     Ok(report.print())
 }
@@ -75,7 +76,9 @@ impl Report {
         run("cargo fmt", &["fmt", "--all", "--check"]);
         let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
         run("cargo clippy", &clippy);
-        run("cargo test", &["test", "--locked", "--workspace", "--no-fail-fast"]);
+        let mut skipped = Vec::new();
+        self.step("cargo test", || rust::run(root, &mut skipped));
+        self.skipped.extend(skipped);
     }
 
     fn step(&mut self, name: &'static str, work: impl FnOnce() -> anyhow::Result<()>) {

@@ -202,7 +202,7 @@ impl Groups {
             group.starting -= 1;
             group.busy += 1;
         });
-        self.release(self.busy(instance, generation));
+        self.give(self.busy(instance, generation));
     }
 
     /// A start came to nothing; whoever waits longest is told.
@@ -231,19 +231,29 @@ impl Groups {
         self.busy(instance, generation)
     }
 
-    /// Gives an instance to the next request, or lets it idle.
-    pub(crate) fn release(self: &Arc<Self>, mut busy: Busy) {
+    /// Gives an instance back after a request. One of old code serves no other, and is stopped.
+    pub(crate) fn release(self: &Arc<Self>, busy: Busy) {
+        if self.change(&busy.function.key, |group| group.generation) == busy.generation {
+            self.give(busy);
+        }
+    }
+
+    /// Gives an instance to the next request, or lets it idle. Whoever waits takes one that was
+    /// retired while it started: its key names the code that was asked for, and no other start
+    /// would come for them.
+    fn give(self: &Arc<Self>, mut busy: Busy) {
         loop {
+            // Unlocked before `busy` is dropped: that stops the instance, and needs the lock.
             let mut state = self.state();
             let stopping = state.stopping;
             let Some(group) = state.groups.get_mut(&busy.function.key) else { return };
-            if stopping || group.generation != busy.generation {
-                // Its drop stops it, and needs the lock.
-                drop(state);
+            if stopping {
                 return;
             }
             let Some(waiting) = group.waiting.pop_front() else {
-                if let Some(instance) = busy.instance.take() {
+                if group.generation == busy.generation
+                    && let Some(instance) = busy.instance.take()
+                {
                     group.busy -= 1;
                     group.idle.push(Idle { instance, since: self.clock.now() });
                 }

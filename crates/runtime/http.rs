@@ -114,10 +114,10 @@ impl<'a> Reader<'a> {
             if size == 0 {
                 break;
             }
-            length += size;
-            if size > MAX_DISCARDED_BYTES || length > MAX_DISCARDED_BYTES {
+            if size > MAX_DISCARDED_BYTES - length {
                 return Err(malformed("body too long"));
             }
+            length += size;
             if length > self.max_body_bytes {
                 body.clear();
                 self.discard(size).await?;
@@ -355,11 +355,12 @@ mod tests {
     #[tokio::test]
     async fn nonsense_ends_the_connection() {
         let long = [b"GET /a HTTP/1.1\r\nX: ".as_slice(), &[b'x'; 20_000], b"\r\n\r\n"].concat();
-        let nonsense: [&[u8]; 7] = [
+        let nonsense: [&[u8]; 8] = [
             b"hello\r\n\r\n",
             b"GET /a HTTP/1.1\r\nno colon\r\n\r\n",
             b"POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
             b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nffffffffffffffff\r\n",
             b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc",
             b"POST /a HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             &long,

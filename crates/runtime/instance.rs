@@ -50,6 +50,29 @@ impl Drop for Slot {
     }
 }
 
+/// An instance whose init somebody awaits. Dropped before it is over, it stops the instance: nobody
+/// else would ever ask for it.
+pub(crate) struct Unready(Option<Arc<Instance>>);
+
+impl Unready {
+    pub(crate) fn new(instance: Arc<Instance>) -> Unready {
+        Unready(Some(instance))
+    }
+
+    /// Its init is over.
+    pub(crate) fn ready(mut self) -> Option<Arc<Instance>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unready {
+    fn drop(&mut self) {
+        if let Some(instance) = &self.0 {
+            instance.kill();
+        }
+    }
+}
+
 /// A started instance.
 pub(crate) struct Instance {
     /// Whose it is.

@@ -18,6 +18,8 @@ use crate::function::{Function, LogLine, LogSink};
 pub(crate) const DELAY: Duration = Duration::from_millis(100);
 /// Or when there is this much of them.
 const BATCH_BYTES: usize = 1 << 20;
+/// What a line costs besides its text, so that a batch of empty lines is bounded too.
+const LINE_OVERHEAD_BYTES: usize = size_of::<LogLine>();
 /// CloudWatch's limit of one event; a longer line goes on in the next.
 const LINE_BYTES: usize = 256 * 1024;
 /// `X-Amz-Log-Result` holds the last of the log.
@@ -190,7 +192,7 @@ impl State {
         if self.tail.len() > 4 * TAIL_BYTES {
             self.tail.drain(..self.tail.len() - TAIL_BYTES);
         }
-        self.batch_bytes += text.len();
+        self.batch_bytes += text.len() + LINE_OVERHEAD_BYTES;
         self.batch.push(LogLine { at, text });
     }
 
@@ -289,6 +291,13 @@ mod tests {
         let log = Log::new(&function(), Arc::new(Kept::default()), Clock::default());
         assert_eq!(print(&log, 0, &vec![b'x'; 4 * TURN_BYTES]), Taken::More);
         assert!(log.state().unfinished[0].len() < 2 * LINE_BYTES);
+    }
+
+    #[test]
+    fn a_flood_of_empty_lines_is_bounded_too() {
+        let log = Log::new(&function(), Arc::new(Kept::default()), Clock::default());
+        print(&log, 0, &vec![b'\n'; TURN_BYTES]);
+        assert!(log.state().batch.len() * size_of::<LogLine>() <= BATCH_BYTES);
     }
 
     #[test]

@@ -147,7 +147,9 @@ impl Front {
         let scope = head.claim.as_ref().map(|claim| claim.service.as_str());
         match (routed, scope) {
             (Some(service), _) => self.typed(service, head, body).await,
-            (None, Some(scope)) if !scope.starts_with("s3") => unknown_service(&head, scope),
+            (None, Some(scope)) if !matches!(scope, "s3" | "s3express") => {
+                unknown_service(&head, scope)
+            }
             (None, None) if is_form(parts) => self.unsigned_form(head, body).await,
             (None, _) => self.objects(head, body).await,
         }
@@ -381,7 +383,8 @@ static EMPTY: Shape = Shape {
 fn unknown_service(head: &Head, scope: &str) -> Response<Body> {
     let text = format!("lampejo does not implement the service {scope} yet.");
     let fault = Fault::new("NotImplemented", text).with_status(501);
-    if is_form(&head.parts) {
+    // The latter two speak REST with XML.
+    if is_form(&head.parts) || matches!(scope, "cloudfront" | "route53") {
         return query_fault(&fault, &head.request_id);
     }
     json_fault(&fault, &head.request_id)

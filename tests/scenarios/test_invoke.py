@@ -1,8 +1,10 @@
 """Invocations: answers, logs, and what callers see when a function fails."""
 
 import base64
+import concurrent.futures
 import json
 import re
+import time
 
 import pytest
 
@@ -46,7 +48,7 @@ def client(server):
 
 @pytest.fixture(scope="module")
 def faulty(server):
-    server.function("faulty", FAULTS, Timeout=1)
+    server.function("faulty", FAULTS, Timeout=30)
     return "faulty"
 
 
@@ -101,8 +103,9 @@ def test_an_exception_is_told_with_its_trace(client, faulty):
     ]
 
 
-def test_a_function_that_takes_too_long_is_stopped(server, client, faulty):
-    answer = client.invoke(FunctionName=faulty, Payload=b'{"what": "sleep"}', LogType="Tail")
+def test_a_function_that_takes_too_long_is_stopped(server, client, name):
+    server.function(name, FAULTS, Timeout=1)
+    answer = client.invoke(FunctionName=name, Payload=b'{"what": "sleep"}', LogType="Tail")
     request_id = answer["ResponseMetadata"]["RequestId"]
     assert answer["FunctionError"] == "Unhandled"
     reason = f"RequestId: {request_id} Error: Task timed out after 1.00 seconds"
@@ -115,7 +118,7 @@ def test_a_function_that_takes_too_long_is_stopped(server, client, faulty):
     assert re.search(line, tail)
     assert re.search(r"REPORT .*\tStatus: timeout$", tail.rstrip("\n"))
     # The next one gets a new environment.
-    assert call(client, faulty, {"what": "none"})[:2] == (None, None)
+    assert call(client, name, {"what": "none"})[:2] == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -227,3 +230,65 @@ def handler(event, context):
     payload, _, request_id = call(client, name, {}, ClientContext=context)
     expected = [name, "$LATEST", arn, "128", request_id, f"/aws/lambda/{name}", True, {"k": "v"}]
     assert payload == expected
+
+
+def test_a_reservation_bounds_how_many_run_at_once(server, client, name):
+    source = """
+import time
+def handler(event, context):
+    print("begun", flush=True)
+    time.sleep(event["seconds"])
+    return "done"
+"""
+    server.function(name, source, Timeout=60)
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(server.invoke, name, {"seconds": 2})
+        eventually(lambda: server.log_lines(name, "begun"), "the first has begun")
+
+        def turned_away():
+            try:
+                client.invoke(FunctionName=name, Payload=b'{"seconds": 0}')
+            except client.exceptions.TooManyRequestsException:
+                return True
+            return False
+
+        eventually(turned_away, "the second is turned away")
+        assert first.result(timeout=30) == ("done", None)
+    assert server.invoke(name, {"seconds": 0}) == ("done", None)
+
+
+def test_many_run_at_once(server, name):
+    source = "import time\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
+    server.function(name, source, Timeout=30)
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda n: server.invoke(name, n)[0], range(1, 11)))
+    assert answers == list(range(1, 11))
+    assert time.monotonic() - began < 8, "ten sleeps of a second side by side"
+
+
+def test_an_alias_divides_between_two_versions(server, client, name):
+    server.function(name, "def handler(event, context):\n    return context.function_version\n")
+    for version in ("1", "2"):
+        client.update_function_configuration(FunctionName=name, Description=version)
+        assert client.publish_version(FunctionName=name)["Version"] == version
+    both = {"AdditionalVersionWeights": {"2": 0.5}}
+    client.create_alias(FunctionName=name, Name="both", FunctionVersion="1", RoutingConfig=both)
+    seen = set()
+
+    def seen_both():
+        seen.add(server.invoke(name, Qualifier="both")[0])
+        return seen == {"1", "2"}
+
+    eventually(seen_both, "both versions answer")
+    client.update_alias(
+        FunctionName=name, Name="both", RoutingConfig={"AdditionalVersionWeights": {"2": 1.0}}
+    )
+    assert {server.invoke(name, Qualifier="both")[0] for _ in range(5)} == {"2"}
+
+
+def test_the_older_asynchronous_call_still_works(server, client, name):
+    server.function(name, "def handler(event, context):\n    print('got', event['n'])\n")
+    assert client.invoke_async(FunctionName=name, InvokeArgs=b'{"n": 7}')["Status"] == 202
+    eventually(lambda: server.log_lines(name, "got") == ["got 7"], "the event ran")

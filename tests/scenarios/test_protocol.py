@@ -183,7 +183,13 @@ def test_an_operation_that_is_not_built_is_named(
 
 @pytest.mark.parametrize(
     ("service", "call"),
-    [("dynamodb", "list_tables"), ("sns", "list_topics"), ("apigateway", "get_rest_apis")],
+    [
+        ("dynamodb", "list_tables"),
+        ("sns", "list_topics"),
+        ("apigateway", "get_rest_apis"),
+        ("route53", "list_hosted_zones"),
+        ("s3vectors", "list_vector_buckets"),
+    ],
 )
 def test_a_service_that_is_not_built_is_named(server, refused, service, call):
     with refused("NotImplemented", status=501) as refusal:
