@@ -51,6 +51,12 @@ def running(owner=None, **settings):
 
 
 @pytest.fixture(scope="session")
+def sdk_cache():
+    """Where boto3 for functions is kept."""
+    return cache() / "function-sdk"
+
+
+@pytest.fixture(scope="session")
 def start():
     """Starts servers with other settings: `with start(auth="enforce") as server:`."""
     return running

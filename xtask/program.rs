@@ -63,24 +63,23 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
 
 /// Builds `lampejo` and returns the binary's path.
 pub(crate) fn build(root: &Path, profile: Profile) -> anyhow::Result<PathBuf> {
-    let mut cargo = cargo(root);
-    cargo.args(["build", "--locked", "--package", "lampejo"]);
-    if let Profile::Release = profile {
-        cargo.arg("--release");
-    }
-    show(&mut cargo)?;
-    let folder = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => "release",
+    let (flags, folder): (&[&str], _) = match profile {
+        Profile::Release => (&["--package", "lampejo", "--release"], "release"),
+        Profile::Dev => (&["--package", "lampejo"], "debug"),
+        // As `cargo test` builds: features that only tests need are on, so nothing is built twice.
+        Profile::Tests => (&["--workspace", "--lib", "--bins", "--tests", "--examples"], "debug"),
     };
+    show(cargo(root).args(["build", "--locked"]).args(flags))?;
     Ok(target_folder(root)?.join(folder).join("lampejo"))
 }
 
 /// How the binary is built.
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
-    /// For tests.
+    /// For a look.
     Dev,
+    /// Together with all tests.
+    Tests,
     /// For people and measurements.
     Release,
 }

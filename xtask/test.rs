@@ -46,15 +46,21 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
     quiet(cargo(root).args(["fetch", "--quiet", "--locked"]))?;
     let (python, node) = (Python::open(root)?, Node::open(root)?);
     let mut report = Report::default();
+    let (profile, arguments) = match &flags.pytest {
+        Some(arguments) => (Profile::Dev, arguments.as_slice()),
+        None => (Profile::Tests, &[][..]),
+    };
     if flags.pytest.is_none() {
         report.of_the_source(root);
     }
-    let arguments = flags.pytest.as_deref().unwrap_or_default();
     let mut binary = None;
     report.step("build", || {
-        binary = Some(build(root, Profile::Dev)?);
+        binary = Some(build(root, profile)?);
         Ok(())
     });
+    if flags.pytest.is_none() {
+        report.of_rust(root);
+    }
     if let Some(binary) = binary {
         let mut skipped = Vec::new();
         report.step("the real clients against the real binary", || {
@@ -76,6 +82,9 @@ impl Report {
         run("cargo fmt", &["fmt", "--all", "--check"]);
         let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
         run("cargo clippy", &clippy);
+    }
+
+    fn of_rust(&mut self, root: &Path) {
         let mut skipped = Vec::new();
         self.step("cargo test", || rust::run(root, &mut skipped));
         self.skipped.extend(skipped);

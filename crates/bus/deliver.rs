@@ -218,7 +218,12 @@ impl Worker {
             Ok(items) => {
                 self.overflow_after =
                     if items.len() < room { None } else { items.last().map(|item| item.number) };
-                items.into_iter().for_each(|item| self.queue(item));
+                for item in items {
+                    // Numbers may arrive out of order: what overflowed may stand before what is here.
+                    if !self.held.contains(&item.number) {
+                        self.queue(item);
+                    }
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "reading the outbox failed");
@@ -365,5 +370,37 @@ async fn wait_until(clock: &Clock, moment: Option<Millis>) {
     match moment {
         Some(moment) => clock.sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Delivery, outbox::Outbox};
+    use kit::Caller;
+    use store::DataFolder;
+
+    #[tokio::test]
+    async fn what_is_in_memory_is_not_taken_up_again_when_memory_has_overflowed_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&DataFolder::open(folder.path()).unwrap()).unwrap();
+        let clock = Clock::default();
+        let (sender, mut arrivals) = mpsc::unbounded_channel();
+        let outbox = Outbox::new(clock.now(), sender);
+        let caller = Caller::internal(kit::AccountId::DEFAULT, kit::Region::default(), clock.now());
+        let arn = caller.arn("sqs", "q");
+        let delivery = || Delivery::new(arn.clone(), "s3", arn.clone(), &caller, "x".to_owned());
+        let mut batch = Batch::new();
+        let ticket = outbox.enqueue(&mut batch, vec![delivery(), delivery()]);
+        store.commit(batch).await.unwrap();
+        ticket.release();
+        let Some(Arrival::Committed(mut items)) = arrivals.recv().await else { panic!("released") };
+
+        let mut worker = Worker::new(store, clock, Arc::default());
+        let (first, second) = (items.remove(0), items.remove(0));
+        worker.admit(second);
+        worker.overflow_after = Some(first.number - 1);
+        worker.refill().await;
+        assert_eq!((worker.held.len(), worker.held_bytes, worker.active.len()), (2, 2, 2));
     }
 }

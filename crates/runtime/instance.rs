@@ -52,24 +52,18 @@ impl Drop for Slot {
 
 /// An instance whose init somebody awaits. Dropped before it is over, it stops the instance: nobody
 /// else would ever ask for it.
-pub(crate) struct Unready(Option<Arc<Instance>>);
+pub(crate) struct Unready<'a>(pub(crate) &'a Instance);
 
-impl Unready {
-    pub(crate) fn new(instance: Arc<Instance>) -> Unready {
-        Unready(Some(instance))
-    }
-
+impl Unready<'_> {
     /// Its init is over.
-    pub(crate) fn ready(mut self) -> Option<Arc<Instance>> {
-        self.0.take()
+    pub(crate) fn ready(self) {
+        std::mem::forget(self);
     }
 }
 
-impl Drop for Unready {
+impl Drop for Unready<'_> {
     fn drop(&mut self) {
-        if let Some(instance) = &self.0 {
-            instance.kill();
-        }
+        self.0.kill();
     }
 }
 

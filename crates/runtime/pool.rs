@@ -27,7 +27,7 @@ use crate::{
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
-    instance::{Instance, Slot},
+    instance::{Instance, Slot, Unready},
     invoke,
     languages::Languages,
     lines,
@@ -225,7 +225,9 @@ impl Pool {
         let ready = async {
             let instance = self.starter.launch(function, &provider, log, slot).await?;
             self.spawn(self.clone().keep(instance.clone()));
+            let unready = Unready(&instance);
             self.starter.await_init(&instance, began, limit).await?;
+            unready.ready();
             Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
         };
         let ready = ready.await;

@@ -106,6 +106,11 @@ impl Front {
         Arc::new(Front { router, tables, objects, inner, identify, clock })
     }
 
+    /// The time it goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>, source_ip: String) -> Response<Body> {
         let started = Instant::now();

@@ -184,6 +184,17 @@ fn refused(refusal: Refusal, dialect: Dialect, now: Millis) -> Fault {
             mismatch_code(dialect),
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ),
+        (Refusal::Unsigned(names), Dialect::S3) => {
+            Fault::new("AccessDenied", Refusal::Unsigned(String::new()).to_string())
+                .with_member("HeadersNotSigned", names)
+        }
+        (refusal @ Refusal::Unsigned(_), _) => {
+            Fault::new(mismatch_code(dialect), refusal.to_string())
+        }
+        (Refusal::OtherDay(text), Dialect::S3) => {
+            Fault::new("AuthorizationHeaderMalformed", text).with_status(400)
+        }
+        (Refusal::OtherDay(text), _) => Fault::new(mismatch_code(dialect), text),
         (Refusal::Skewed(_), Dialect::S3) => Fault::new(
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",

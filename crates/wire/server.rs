@@ -17,6 +17,8 @@ use crate::Front;
 const MAX_CONNECTIONS: usize = 10_000;
 /// A client that has not sent its request's head by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait when the system gives no connection: it says so at once, every time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections until told to stop, then lets those with a request under way finish it.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
@@ -39,7 +41,7 @@ pub async fn serve(front: Arc<Front>, listener: TcpListener, mut stop: watch::Re
             // Out of descriptors: the next close makes room.
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
-                tokio::task::yield_now().await;
+                front.clock().sleep(ACCEPT_PAUSE).await;
             }
         }
         while connections.try_join_next().is_some() {}

@@ -73,12 +73,13 @@ impl Credentials {
         now: Millis,
     ) -> Result<(), http::header::InvalidHeaderValue> {
         let moment = basic(now);
-        let mut signed_headers = vec!["host".to_owned(), "x-amz-date".to_owned()];
         parts.headers.insert("x-amz-date", moment.parse()?);
         if let Some(token) = &self.token {
             parts.headers.insert("x-amz-security-token", token.parse()?);
-            signed_headers.push("x-amz-security-token".to_owned());
         }
+        let names = parts.headers.keys().filter(|name| must_be_signed(name.as_str()));
+        let mut signed_headers: Vec<String> = names.map(ToString::to_string).collect();
+        signed_headers.sort();
         let scope = Scope {
             access_key: self.access_key.clone(),
             day: moment[..8].to_owned(),
@@ -108,6 +109,12 @@ pub enum Refusal {
     /// It was signed with another secret, or changed on the way.
     #[error("the signature does not match")]
     Mismatch,
+    /// Headers that change what is asked for are not part of the signature: these.
+    #[error("There were headers present in the request which were not signed")]
+    Unsigned(String),
+    /// The scope is of another day than the request. The text is AWS's.
+    #[error("{0}")]
+    OtherDay(String),
     /// The client's clock is off. The text is AWS's.
     #[error("{0}")]
     Skewed(String),
@@ -155,6 +162,7 @@ impl Claim {
             return version_2.verify(secret, parts, query, now);
         }
         self.check_time(now)?;
+        self.check_signed(parts)?;
         let wanted = self.signature(secret, parts, query, body_sha256);
         let same: bool = wanted.as_bytes().ct_eq(self.signature.as_bytes()).into();
         if same { Ok(()) } else { Err(Refusal::Mismatch) }
@@ -179,6 +187,16 @@ impl Claim {
         hex::encode(sign(&key, &to_sign))
     }
 
+    /// Whoever holds a signed request, such as a presigned URL, cannot add to it what would change its
+    /// meaning: a source to copy from, another operation.
+    fn check_signed(&self, parts: &Parts) -> Result<(), Refusal> {
+        let signed = |name: &str| self.signed_headers.iter().any(|it| it == name);
+        let names = parts.headers.keys().map(http::HeaderName::as_str);
+        let unsigned: Vec<&str> =
+            names.filter(|name| must_be_signed(name) && !signed(name)).collect();
+        if unsigned.is_empty() { Ok(()) } else { Err(Refusal::Unsigned(unsigned.join(", "))) }
+    }
+
     fn check_time(&self, now: Millis) -> Result<(), Refusal> {
         let signed = parse_moment(&self.moment).ok_or_else(|| {
             Refusal::Incomplete(incomplete(
@@ -186,6 +204,14 @@ impl Claim {
                 "Date must be in ISO-8601 'basic format'",
             ))
         })?;
+        let day = &basic(signed)[..8];
+        if self.day != day {
+            // Keys are derived for one day, and are good for no other.
+            return Err(Refusal::OtherDay(format!(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{day}', from '{}'.",
+                self.day, self.moment
+            )));
+        }
         let skew_minutes = if self.service == "s3" { 15 } else { 5 };
         let skew = skew_minutes * 60_000;
         if let Some(Presigned { expires_seconds }) = self.presigned {
@@ -238,6 +264,11 @@ impl Claim {
         let (method, names) = (parts.method.as_str(), self.signed_headers.join(";"));
         format!("{method}\n{path}\n{}\n{headers}\n{names}\n{payload}", pairs.join("&"))
     }
+}
+
+/// Headers that a signature must cover. The body's hash is part of every signature anyway.
+fn must_be_signed(name: &str) -> bool {
+    name == "host" || (name.starts_with("x-amz-") && name != "x-amz-content-sha256")
 }
 
 fn from_header(fields: &str, headers: &HeaderMap) -> Result<Claim, Refusal> {
@@ -536,6 +567,7 @@ mod tests {
     #[test]
     fn what_our_own_commands_sign_is_accepted() {
         let request = Request::builder().method("POST").uri("/a%20b?x=1").header("host", "h:1");
+        let request = request.header("x-amz-target", "T.O");
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let credentials = Credentials {
             access_key: "AKID".to_owned(),
@@ -544,6 +576,26 @@ mod tests {
         };
         credentials.sign(&mut parts, ("lambda", "eu-west-1"), b"body", NOW).unwrap();
         assert_eq!(check(&parts, b"body", SECRET, NOW), Ok(()));
+    }
+
+    #[test]
+    fn a_header_that_changes_the_meaning_must_be_signed() {
+        for presign in [true, false] {
+            let mut parts = signed("s3", "PUT", "/bucket/key", b"", presign);
+            parts.headers.insert("content-type", "text/plain".parse().unwrap());
+            assert_eq!(check(&parts, b"", SECRET, NOW), Ok(()));
+            parts.headers.insert("x-amz-copy-source", "/bucket/secret".parse().unwrap());
+            let unsigned = Refusal::Unsigned("x-amz-copy-source".to_owned());
+            assert_eq!(check(&parts, b"", SECRET, NOW), Err(unsigned));
+        }
+    }
+
+    #[test]
+    fn a_key_of_one_day_signs_for_that_day_only() {
+        let mut parts = signed("sqs", "POST", "/", b"", false);
+        let text = parts.headers["authorization"].to_str().unwrap().replace("20231114", "20231113");
+        parts.headers.insert("authorization", text.parse().unwrap());
+        assert!(matches!(check(&parts, b"", SECRET, NOW), Err(Refusal::OtherDay(_))));
     }
 
     #[test]

@@ -213,7 +213,7 @@ macro_rules! scalar {
 }
 
 scalar!(String, string, it => it, it => it);
-scalar!(i32, integer, it => i64::from(*it), it => it as i32);
+scalar!(i32, integer, it => i64::from(*it), it => narrow(it)?);
 scalar!(i64, integer, it => *it, it => it);
 scalar!(f64, double, it => *it, it => it);
 scalar!(f32, double, it => f64::from(*it), it => it as f32);
@@ -221,6 +221,12 @@ scalar!(bool, boolean, it => *it, it => it);
 scalar!(Bytes, blob, it => it, it => it);
 scalar!(Millis, timestamp, it => *it, it => it);
 scalar!(Document, document, it => it, it => it);
+
+/// Refused rather than cut: 4,294,967,297 is not 1.
+fn narrow(number: i64) -> Result<i32, Malformed> {
+    i32::try_from(number)
+        .map_err(|_| Malformed(format!("{number} is out of the range of an Integer")))
+}
 
 /// Makes a generated structure a [`Value`].
 #[macro_export]

@@ -58,6 +58,9 @@ impl Violations {
 
     /// A value fails constraints.
     pub(crate) fn value(&mut self, shape: &Shape, value: &str, constraints: Vec<String>) {
+        if constraints.is_empty() {
+            return;
+        }
         let place = self.place();
         for constraint in constraints {
             let shown = show(shape, value);

@@ -19,6 +19,9 @@ use crate::{Error, limits};
 
 /// The longest target of a symbolic link, in bytes (Linux's PATH_MAX).
 const LINK_BYTES: u64 = 4096;
+/// The longest name of an entry, in bytes: what is longer no file system takes, and its folders
+/// would nest too deeply to be made one inside the other.
+const NAME_BYTES: usize = 4096;
 const FILE_TYPE: u32 = 0o170_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
 const REGULAR_FILE: u32 = 0o100_000;
@@ -54,6 +57,9 @@ pub(crate) fn unpack(zip: &[u8], folder: &Path) -> Result<(), Error> {
 
 /// A name in the archive as a path below the package's folder.
 fn inner_path(name: &str) -> Result<PathBuf, Error> {
+    if name.len() > NAME_BYTES {
+        return Err(Error::NotAPackage);
+    }
     let mut path = PathBuf::new();
     for component in Path::new(name).components() {
         match component {
@@ -125,7 +131,8 @@ fn make_links(folder: &Path, links: Vec<(PathBuf, PathBuf)>) -> Result<(), Error
 /// folders, and then only down. A step up behind a step down is refused: the step down may be
 /// another link, and then it is not known where the step up leads.
 fn stays_inside(path: &Path, target: &Path) -> bool {
-    let depth = path.components().count() - 1;
+    // The package's folder itself is no link.
+    let Some(depth) = path.components().count().checked_sub(1) else { return false };
     let mut up = 0;
     let mut down = false;
     for component in target.components() {

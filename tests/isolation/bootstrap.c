@@ -44,7 +44,8 @@ static const char *in_a_child(int (*act)(void)) {
 static int call_of_x32(void) { return (int)syscall(0x40000000 + 39); }
 
 static const char *executable_memory(void) {
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int rights = PROT_READ | PROT_WRITE | PROT_EXEC;
+    void *page = mmap(NULL, 4096, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return page == MAP_FAILED ? strerror(errno) : "allowed";
 }
 

@@ -3,20 +3,17 @@ an unprivileged user runs."""
 
 import contextlib
 import inspect
-import json
 import os
 import shutil
 import socket
 import tempfile
 import textwrap
-import urllib.request
 
 import pytest
 
 from lampejo_server import PYTHON, binary, doctor, eventually, lacks_sandbox
 
 NOBODY = 65534
-HOST_SECRET = "of-the-host-and-nobody-else"
 
 # Runs whatever a test sends, with the rights of a function: that is, none.
 PROBE = """
@@ -50,7 +47,7 @@ def unprivileged():
 @pytest.fixture(scope="session", params=["own rights", "unprivileged"])
 def server(request, needs_sandbox, start):
     """The server under attack."""
-    settings = {"environment": {"HOST_SECRET": HOST_SECRET}}
+    settings = {"environment": {"HOST_SECRET": "of the host and of nobody else"}}
     if request.param == "unprivileged":
         command = request.getfixturevalue("unprivileged")
         settings |= {"owner": NOBODY, "command": command}
@@ -102,17 +99,6 @@ def as_event(attack, *arguments):
     """The probe's event: the source of a test's inner function, which must be named `attack`."""
     source = textwrap.dedent(inspect.getsource(attack))
     return {"source": source, "arguments": arguments}
-
-
-@pytest.fixture
-def status(server):
-    """What the server says of its instances."""
-
-    def ask():
-        with urllib.request.urlopen(f"{server.endpoint}/_lampejo/status", timeout=10) as answer:
-            return json.load(answer)
-
-    return ask
 
 
 @pytest.fixture

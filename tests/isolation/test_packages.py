@@ -47,7 +47,11 @@ HOSTILE = {
 
 def create(server, name, code):
     return server.client("lambda").create_function(
-        FunctionName=name, Runtime=PYTHON, Handler="index.handler", Role=ROLE, Code={"ZipFile": code}
+        FunctionName=name,
+        Runtime=PYTHON,
+        Handler="index.handler",
+        Role=ROLE,
+        Code={"ZipFile": code},
     )
 
 

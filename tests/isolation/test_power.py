@@ -108,8 +108,13 @@ def test_it_is_nobody_and_stays_nobody(run_inside):
         status = dict(line.split(":", 1) for line in open("/proc/self/status"))
         wanted = ["CapEff", "CapPrm", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"]
         # Programs that become root on the host do not in here.
-        raised = subprocess.run("su -c id; mount -t tmpfs none /tmp; unshare -Ur id; id -u",
-                                shell=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        raised = subprocess.run(
+            "su -c id; mount -t tmpfs none /tmp; unshare -Ur id; id -u",
+            shell=True,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
         return done, os.getuid(), os.getgid(), [status[it].strip() for it in wanted], raised.stdout
 
     none = "0" * 16

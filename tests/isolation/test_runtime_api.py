@@ -15,8 +15,8 @@ def connect():
 
 def ask(method, path, body=b"", headers=""):
     with connect() as connection:
-        head = f"{method} {path} HTTP/1.1\\r\\nHost: x\\r\\n{headers}Content-Length: {len(body)}\\r\\n"
-        connection.sendall(head.encode() + b"\\r\\n" + body)
+        headers += f"Host: x\\r\\nContent-Length: {len(body)}\\r\\n"
+        connection.sendall(f"{method} {path} HTTP/1.1\\r\\n{headers}\\r\\n".encode() + body)
         return listen(connection)
 
 def listen(connection):

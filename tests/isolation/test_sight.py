@@ -2,8 +2,9 @@
 
 import pathlib
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from errno import EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH
 
-HOST_SECRET = "of-the-host-and-nobody-else"
 SECRET_FILE = "secret-of-somebody-else"
 
 
@@ -16,14 +17,14 @@ def test_files_of_the_host_are_not_there(server, run_inside):
 
         return [path for path in paths if os.path.lexists(path)]
 
-    secrets = ["/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh", str(pathlib.Path.home() / ".ssh")]
+    secrets = ["/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh"]
     system = ["/sys", "/run", "/boot", "/dev/kmsg", "/dev/mem", "/dev/tty", "/dev/vda", "/dev/sda"]
-    own = [server.folder, server.data, server.folder / SECRET_FILE, server.command[-1]]
+    own = [pathlib.Path.home() / ".ssh", server.folder, server.data, server.folder / SECRET_FILE, server.command[-1]]
     assert run_inside(attack, [*secrets, *system, *map(str, own)]) == []
 
 
 def test_no_file_of_another_function_is_anywhere(server, run_inside, name):
-    code = f"open('/tmp/{SECRET_FILE}', 'w').close()\ndef handler(event, context): return 1"
+    code = f"open('/tmp/{SECRET_FILE}', 'w')\ndef handler(event, context): return 1"
     server.function(name, code, file=f"{SECRET_FILE}.py", Handler=f"{SECRET_FILE}.handler")
     assert server.invoke(name) == (1, None)
 
@@ -40,8 +41,6 @@ def test_no_file_of_another_function_is_anywhere(server, run_inside, name):
 
 
 def test_instances_of_one_function_do_not_share_tmp(server, attacker):
-    from concurrent.futures import ThreadPoolExecutor
-
     def attack(mine):
         import os, time
 
@@ -86,14 +85,14 @@ def test_processes_of_the_host_are_not_there(server, run_inside):
     assert run_inside(attack, server.process.pid) == [1, ["1"]]
 
 
-def test_the_servers_environment_is_not_there(run_inside):
+def test_the_servers_environment_is_not_there(server, run_inside):
     def attack(secret):
         import os
 
         places = [dict(os.environ), open("/proc/1/environ").read()]
         return any(secret in str(place) for place in places)
 
-    assert run_inside(attack, HOST_SECRET) is False
+    assert run_inside(attack, server.environment["HOST_SECRET"]) is False
 
 
 def test_ports_of_the_host_are_out_of_reach(server, run_inside, host_listener):
@@ -108,8 +107,6 @@ def test_ports_of_the_host_are_out_of_reach(server, run_inside, host_listener):
             except OSError as error:
                 outcomes.append(error.errno)
         return outcomes
-
-    from errno import EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH
 
     port = host_listener.getsockname()[1]
     targets = [("127.0.0.1", server.port), ("127.0.0.1", port), ("127.1.2.3", port)]

@@ -7,7 +7,11 @@ import pytest
 
 from lampejo_server import ACCOUNT, REGION, eventually
 
-FAILING = "def handler(event, context):\n    print('try', context.aws_request_id)\n    raise ValueError('no')\n"
+FAILING = """
+def handler(event, context):
+    print("try", context.aws_request_id)
+    raise ValueError("no")
+"""
 
 
 def queue_arn(name):

@@ -1,15 +1,16 @@
 """Both authentication modes: what `open` takes, what `enforce` refuses and in which words."""
 
+import json
+import subprocess
 import urllib.error
 import urllib.request
 
-import boto3
 import pytest
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from lampejo_server import ACCOUNT, REGION, binary
+from lampejo_server import ACCOUNT, PYTHON, REGION, ROLE, binary, package
 
 
 @pytest.fixture
@@ -28,8 +29,6 @@ def test_open_mode_takes_any_key_and_none(server):
 
 
 def test_open_mode_stays_on_loopback(tmp_path):
-    import subprocess
-
     tried = subprocess.run(
         [binary(), "up", "--listen", "0.0.0.0:0", "--data", str(tmp_path / "data")],
         capture_output=True,
@@ -143,50 +142,88 @@ def test_a_request_without_signature_is_refused(enforcing_server):
     assert (status, b"Missing Authentication Token" in body) == (403, True)
 
 
-def test_a_changed_body_is_refused(enforcing_server, root_key):
-    request = AWSRequest(
-        "POST",
-        enforcing_server.endpoint + "/",
-        headers={"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"},
-        data=b"{}",
-    )
-    SigV4Auth(Credentials(*root_key), "sqs", REGION).add_auth(request)
+JSON = {"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("service", "signer", "method", "path", "headers", "status", "code"),
+    [
+        ("sqs", SigV4Auth, "POST", "/", JSON, 403, "InvalidSignatureException"),
+        ("sts", SigV4Auth, "POST", "/", FORM, 403, "SignatureDoesNotMatch"),
+        ("s3", S3SigV4Auth, "PUT", "/bucket/key", {}, 400, "XAmzContentSHA256Mismatch"),
+    ],
+    ids=["json", "query", "s3"],
+)
+def test_a_changed_body_is_refused(
+    enforcing_server, root_key, service, signer, method, path, headers, status, code
+):
+    enforcing_server.client("s3", *root_key).create_bucket(Bucket="bucket")
+    url = enforcing_server.endpoint + path
+    request = AWSRequest(method, url, headers=headers, data=b'{"MaxResults": 1}')
+    signer(Credentials(*root_key), service, REGION).add_auth(request)
     changed = urllib.request.Request(
-        request.url, b'{"MaxResults": 1}', dict(request.headers.items()), method="POST"
+        url, b'{"MaxResults": 2}', dict(request.headers.items()), method=method
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(changed)
-    assert caught.value.code == 403
+    assert caught.value.code == status
+    assert code in caught.value.read().decode()
 
 
-def test_functions_call_with_their_roles_keys(enforcing_server, root_key):
-    session = boto3.Session(*root_key, region_name=REGION)
-    iam = session.client("iam", endpoint_url=enforcing_server.endpoint)
-    trust = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":'
-        '{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+def test_a_signed_key_works_for_every_service(enforcing_server, root_key):
+    def client(service):
+        return enforcing_server.client(service, *root_key)
+
+    assert client("lambda").list_functions()["Functions"] == []
+    assert "QueueUrls" not in client("sqs").list_queues()
+    assert client("logs").describe_log_groups()["logGroups"] == []
+    assert client("iam").list_users()["Users"] == []
+    assert client("sts").get_caller_identity()["Account"] == ACCOUNT
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    # Characters that signatures encode, in key and query.
+    s3.put_object(Bucket="bucket", Key="a b/ä+~=&?%", Body=b"text")
+    listed = s3.list_objects_v2(Bucket="bucket", Prefix="a b/ä+")["Contents"]
+    assert [it["Key"] for it in listed] == ["a b/ä+~=&?%"]
+
+
+def test_functions_call_with_their_roles_keys(enforcing_server, root_key, sdk_cache):
+    enforcing_server.install_sdk(sdk_cache)
+    iam, functions, s3 = (
+        enforcing_server.client(it, *root_key) for it in ("iam", "lambda", "s3")
     )
-    iam.create_role(RoleName="function", AssumeRolePolicyDocument=trust)
-    functions = enforcing_server.client("lambda", *root_key)
-    import json
-
-    from lampejo_server import PYTHON, ROLE, package
-
-    source = (
-        "import os\ndef handler(event, context):\n"
-        "    return [os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY'],"
-        " os.environ['AWS_SESSION_TOKEN']]\n"
-    )
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(trust))
+    s3.create_bucket(Bucket="bucket")
+    source = """
+import boto3
+def handler(event, context):
+    boto3.client("s3").put_object(Bucket="bucket", Key="key", Body=b"from inside")
+    boto3.client("sqs").create_queue(QueueName="made-inside")
+    return boto3.client("sts").get_caller_identity()["Arn"]
+"""
     functions.create_function(
         FunctionName="who",
         Runtime=PYTHON,
         Handler="index.handler",
         Role=ROLE,
         Code={"ZipFile": package({"index.py": source})},
+        MemorySize=512,
+        Timeout=30,
     )
     functions.get_waiter("function_active_v2").wait(
         FunctionName="who", WaiterConfig={"Delay": 0.02, "MaxAttempts": 500}
     )
-    keys = json.loads(functions.invoke(FunctionName="who")["Payload"].read())
-    identity = enforcing_server.client("sts", *keys).get_caller_identity()
-    assert identity["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/function/who"
+    answer = json.load(functions.invoke(FunctionName="who")["Payload"])
+    assert answer == f"arn:aws:sts::{ACCOUNT}:assumed-role/function/who"
+    assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"from inside"

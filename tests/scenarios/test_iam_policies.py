@@ -7,7 +7,10 @@ import pytest
 
 from lampejo_server import ACCOUNT
 
-ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+ALLOW = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+}
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -33,7 +36,9 @@ def test_a_policy_has_five_versions(iam, name, refused):
     assert arn == f"arn:aws:iam::{ACCOUNT}:policy/{name}"
     assert (made["DefaultVersionId"], made["AttachmentCount"]) == ("v1", 0)
     for _ in range(4):
-        iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(ALLOW), SetAsDefault=True)
+        iam.create_policy_version(
+            PolicyArn=arn, PolicyDocument=json.dumps(ALLOW), SetAsDefault=True
+        )
     with refused("LimitExceeded", status=409):
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(ALLOW))
     with refused("DeleteConflict", "Cannot delete the default version of a policy.", 409):

@@ -60,7 +60,8 @@ def call(client, name, event, **arguments):
 
 
 def test_an_answer_comes_with_the_end_of_the_log(server, client, name):
-    server.function(name, "def handler(event, context):\n    print('said', event)\n    return event\n")
+    source = "def handler(event, context):\n    print('said', event)\n    return event\n"
+    server.function(name, source)
     answer = client.invoke(FunctionName=name, Payload=b'{"a": [1, "\xc3\xa4"]}', LogType="Tail")
     assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
     assert json.load(answer["Payload"]) == {"a": [1, "ä"]}
@@ -114,7 +115,8 @@ def test_a_function_that_takes_too_long_is_stopped(server, client, name):
         "errorMessage": reason,
     }
     tail = base64.b64decode(answer["LogResult"]).decode()
-    line = rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z {request_id} Task timed out after 1.00 seconds"
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    line = rf"{moment} {request_id} Task timed out after 1\.00 seconds"
     assert re.search(line, tail)
     assert re.search(r"REPORT .*\tStatus: timeout$", tail.rstrip("\n"))
     # The next one gets a new environment.
@@ -164,7 +166,8 @@ def test_an_answer_that_is_too_large_is_an_error(client, faulty):
     assert kind == "Unhandled"
     assert payload == {
         "errorType": "Function.ResponseSizeTooLarge",
-        "errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+        "errorMessage": "Response payload size exceeded maximum allowed payload size "
+        "(6291556 bytes).",
     }
 
 
@@ -192,11 +195,12 @@ def test_an_init_that_fails_is_told(server, client, name, source, handler, error
 
 
 def test_a_payload_has_a_size(client, faulty, refused):
-    text = "6291457 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)"
-    with refused("RequestTooLargeException", text, 413):
+    text = "{0} byte payload is too large for the {2} invocation type (limit {1} bytes)"
+    too_large = text.format(6_291_457, 6_291_456, "RequestResponse")
+    with refused("RequestTooLargeException", too_large, 413):
         client.invoke(FunctionName=faulty, Payload=b" " * 6_291_455 + b"{}")
-    text = "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
-    with refused("RequestTooLargeException", text, 413):
+    too_large = text.format(1_048_577, 1_048_576, "Event")
+    with refused("RequestTooLargeException", too_large, 413):
         client.invoke(FunctionName=faulty, Payload=b" " * 1_048_575 + b"{}", InvocationType="Event")
     fits = b'{"what": "none"}'.rjust(6_291_456)
     assert client.invoke(FunctionName=faulty, Payload=fits)["StatusCode"] == 200

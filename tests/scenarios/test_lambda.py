@@ -137,7 +137,7 @@ def test_a_function_is_named_in_many_ways(client, function, refused):
         client.get_function(FunctionName=arn(function).replace(ACCOUNT, "123456789012"))
     with refused("ValidationException", status=400) as refusal:
         client.get_function(FunctionName="a b")
-    start = "1 validation error detected: Value 'a b' at 'functionName' failed to satisfy constraint"
+    start = "1 validation error detected: Value 'a b' at 'functionName' failed to satisfy"
     assert refusal.message.startswith(start)
 
 

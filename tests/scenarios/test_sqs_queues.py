@@ -1,4 +1,4 @@
-"""Queues of SQS: their attributes, dead letters, move tasks, bounds, and the older query protocol."""
+"""Queues of SQS: attributes, dead letters, move tasks, bounds, and the older query protocol."""
 
 import json
 import re

@@ -68,6 +68,57 @@ async fn retired_instances_serve_no_further_request() {
     trial.pool.shutdown().await;
 }
 
+/// Ends its first init when the test says so, and never comes to the end of a later one.
+const STUCK: &str = "import os, time\ngo = os.environ['LAMBDA_TASK_ROOT'] + '/go'\n\
+    first = not os.path.exists(go)\nprint('first', flush=True)\nwhile not os.path.exists(go):\n    time.sleep(0.01)\n\
+    if first:\n    os._exit(1)\nprint('stuck', flush=True)\ntime.sleep(600)\n";
+
+/// Ends its init when the test says so.
+const GATED: &str = "import os, time\ngo = os.environ['LAMBDA_TASK_ROOT'] + '/go'\n\
+    while not os.path.exists(go):\n    time.sleep(0.01)\ndef handler(event, context):\n    return event\n";
+
+fn starting(pool: &Pool, key: &str) -> usize {
+    pool.status().functions.get(key).map_or(0, |function| function.starting)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_served_though_its_function_is_retired_while_it_starts() {
+    let trial = Trial::new().await;
+    let function = trial.python(GATED);
+    let waiting = tokio::spawn({
+        let (pool, function) = (trial.pool.clone(), function.clone());
+        async move { pool.invoke(&function, invocation(&function, "7")).await }
+    });
+    until("it to start", || starting(&trial.pool, &function.key) == 1).await;
+    trial.pool.retire(&function.key);
+    support::write(&function.code, &[("go", "")]);
+    let served = tokio::time::timeout(support::PATIENCE, waiting).await.expect("it is served");
+    assert_eq!(text(&served.unwrap().unwrap().payload), "7");
+    until("it to be stopped", || trial.pool.status().functions.is_empty()).await;
+    trial.pool.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_request_leaves_no_instance_that_inits_again() {
+    let trial = Trial::with(|config| config.max_instances = 1).await;
+    let function = trial.python(STUCK);
+    let dropped = tokio::spawn({
+        let (pool, function) = (trial.pool.clone(), function.clone());
+        async move { pool.invoke(&function, invocation(&function, "{}")).await }
+    });
+    until("its first init", || trial.logs.contains("first")).await;
+    support::write(&function.code, &[("go", "")]);
+    until("its second init", || trial.logs.contains("stuck")).await;
+    dropped.abort();
+    let other = trial.python(SLEEPER);
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    while trial.pool.invoke(&other, invocation(&other, "0")).await.is_err() {
+        assert!(std::time::Instant::now() < deadline, "its place is never free");
+        tokio::task::yield_now().await;
+    }
+    trial.pool.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_pool_evicts_idle_instances_and_then_refuses() {
     let trial = Trial::with(|config| config.max_instances = 1).await;

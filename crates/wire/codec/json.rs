@@ -32,6 +32,18 @@ struct Collected {
     failed: Vec<String>,
 }
 
+impl Collected {
+    /// Notes an element and what it fails; each constraint is told once, however many fail it.
+    fn note(&mut self, value: &str, failed: Vec<String>) {
+        self.shown.push(value.to_owned());
+        for constraint in failed {
+            if !self.failed.contains(&constraint) {
+                self.failed.push(constraint);
+            }
+        }
+    }
+}
+
 type Done = Result<(), Malformed>;
 
 impl<'a> JsonReader<'a> {
@@ -264,14 +276,7 @@ impl<'a> JsonReader<'a> {
     /// Notes what is wrong with a scalar, here or at the collection around it.
     fn note(&mut self, value: &str, failed: Vec<String>) {
         match &mut self.collected {
-            Some(collected) => {
-                collected.shown.push(value.to_owned());
-                for constraint in failed {
-                    if !collected.failed.contains(&constraint) {
-                        collected.failed.push(constraint);
-                    }
-                }
-            }
+            Some(collected) => collected.note(value, failed),
             None => self.violations.value(self.shape, value, failed),
         }
     }
@@ -450,8 +455,7 @@ impl Reader for JsonReader<'_> {
             }
             length += 1;
             if reader.violations.bounds {
-                keys.failed.extend(violations::of_text(key_shape, &key));
-                keys.shown.push(key.clone());
+                keys.note(&key, violations::of_text(key_shape, &key));
             }
             reader.violations.enter(Step::Entry(key.clone()));
             let mut key = Some(key);
@@ -462,7 +466,6 @@ impl Reader for JsonReader<'_> {
         })?;
         let values = std::mem::replace(&mut self.collected, outer);
         if self.violations.bounds {
-            keys.failed.dedup();
             let shown = show_map(&keys.shown, values.as_ref());
             for (what, failed) in
                 [("Map keys", keys.failed), ("Map value", values.unwrap_or_default().failed)]

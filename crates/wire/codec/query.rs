@@ -10,6 +10,10 @@ use crate::{
     violations::{self, Step, Violations},
 };
 
+/// Fields of one form; the greatest requests of AWS's query services have hundreds. Each costs many
+/// times its bytes, and forms are read before it is known who sends them.
+const MAX_FIELDS: usize = 10_000;
+
 /// The fields of a form, sorted by key.
 pub(crate) struct Form(Vec<(String, String)>);
 
@@ -20,6 +24,9 @@ impl Form {
             .map_err(|_| Malformed("The form is not valid UTF-8".to_owned()))?;
         let mut fields = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            if fields.len() == MAX_FIELDS {
+                return Err(Malformed(format!("The form has more than {MAX_FIELDS} fields")));
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             fields.push((decode(key)?, decode(value)?));
         }

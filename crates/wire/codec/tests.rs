@@ -384,3 +384,21 @@ fn an_operation_is_found_by_its_name() {
     assert_eq!(PutThing::SERVICE.operation("PutThing"), Some(PutThing::INDEX));
     assert_eq!(PutThing::SERVICE.operation("NoSuchThing"), None);
 }
+
+#[test]
+fn a_number_that_does_not_fit_is_refused_and_not_cut() {
+    assert!(read_json(r#"{"Name":"n","Count":4294967297}"#).is_err());
+}
+
+#[test]
+fn a_form_has_a_greatest_number_of_fields() {
+    assert!(Form::parse("a&".repeat(10_000).as_bytes()).is_ok());
+    assert!(Form::parse("a&".repeat(10_001).as_bytes()).is_err());
+}
+
+#[test]
+fn a_constraint_of_map_keys_is_told_once_however_many_keys_fail_it() {
+    let message = read_json(r#"{"Name":"n","Labels":{"TOOLONG":"a","A":"a","B":"a"}}"#);
+    let message = message.unwrap().unwrap_err();
+    assert_eq!(message.matches("regular expression").count(), 1, "{message}");
+}

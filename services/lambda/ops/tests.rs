@@ -1,6 +1,7 @@
 //! Operations against a real store and a real pool.
 
 mod functions;
+mod mappings;
 mod sharing;
 mod versions;
 

@@ -155,3 +155,14 @@ proptest::proptest! {
         proptest::prop_assert!(outside <= 1);
     }
 }
+
+#[test]
+fn a_name_with_more_folders_than_a_stack_has_room_for_is_refused() {
+    let name = "a/".repeat(32_000) + "f";
+    assert!(is_refused(&[(name.as_str(), 0o644, b"x")]));
+}
+
+#[test]
+fn the_folder_itself_is_no_link() {
+    assert!(is_refused(&[("./.", LINK, b"..")]));
+}

@@ -25,6 +25,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Sources {
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// Held while a change is decided and made durable: the next one starts from its outcome.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 struct Entry {
@@ -91,7 +93,9 @@ impl Sources {
                     entries.remove(&id);
                 }
                 After::Keep => {
-                    if let Some(entry) = entries.get_mut(&id) {
+                    let entry = entries.get_mut(&id);
+                    // It may have been deleted since; then its own end is still to come.
+                    if let Some(entry) = entry.filter(|it| it.leaving != Some(State::Deleting)) {
                         entry.leaving = None;
                     }
                 }

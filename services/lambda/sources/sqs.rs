@@ -52,20 +52,15 @@ pub(crate) async fn poll(
             place = scale.place(&poller) => place,
             _ = stop.changed() => break,
         };
-        let received = tokio::select! {
-            received = poller.receive() => received,
-            _ = stop.changed() => break,
-        };
-        match received {
+        match poller.receive(&mut stop).await {
+            Ok(messages) if messages.is_empty() => failures = 0,
             Ok(messages) => {
                 failures = 0;
-                for batch in batch::split(messages) {
-                    let (poller, place) = (poller.clone(), place.clone());
-                    batches.spawn(async move {
-                        poller.process(batch).await;
-                        drop(place);
-                    });
-                }
+                let poller = poller.clone();
+                batches.spawn(async move {
+                    poller.process_in_turn(batch::split(messages)).await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::debug!(mapping = poller.mapping.id, %error, "receiving failed");
@@ -107,17 +102,17 @@ impl Scale {
         Scale { places: Arc::new(Semaphore::new(given)), given, most, grown }
     }
 
-    async fn place(&mut self, poller: &Poller) -> Arc<OwnedSemaphorePermit> {
+    async fn place(&mut self, poller: &Poller) -> OwnedSemaphorePermit {
         loop {
             if let Ok(place) = self.places.clone().try_acquire_owned() {
-                return Arc::new(place);
+                return place;
             }
             // Places that come free at once need no others beside them.
             let slow = poller.lambda.clock.now().plus(SLOW_MILLIS);
             let next_growth = self.grown.plus_seconds(1).max(slow);
             let can_grow = self.given < self.most;
             tokio::select! {
-                Ok(place) = self.places.clone().acquire_owned() => return Arc::new(place),
+                Ok(place) = self.places.clone().acquire_owned() => return place,
                 () = poller.lambda.clock.sleep_until(next_growth), if can_grow => {
                     let more = ADDED_EACH_SECOND.min(self.most - self.given);
                     self.places.add_permits(more);
@@ -131,9 +126,16 @@ impl Scale {
 
 impl Poller {
     /// The messages of one batch; waits for the first, then for the rest as long as the window says.
-    async fn receive(&self) -> Result<Vec<Leased>, QueueError> {
+    /// When told to stop it answers with what it has: leased messages must not be forgotten.
+    async fn receive(
+        &self,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Vec<Leased>, QueueError> {
         let (source, size) = (&self.mapping.source, self.mapping.batch_size as usize);
-        let mut messages = self.queue.receive(source, size, LONG_POLL).await?;
+        let mut messages = tokio::select! {
+            first = self.queue.receive(source, size, LONG_POLL) => first?,
+            _ = stop.changed() => return Ok(Vec::new()),
+        };
         if messages.is_empty() || self.mapping.window_seconds == 0 {
             return Ok(messages);
         }
@@ -141,33 +143,53 @@ impl Poller {
         let end = clock.now().plus_seconds(u64::from(self.mapping.window_seconds));
         while messages.len() < size {
             let left = Duration::from_millis(end.since(clock.now()));
-            if left.is_zero() || *self.stop.borrow() {
+            if left.is_zero() {
                 break;
             }
-            let more = self.queue.receive(source, size - messages.len(), left).await;
+            let more = tokio::select! {
+                more = self.queue.receive(source, size - messages.len(), left) => more,
+                _ = stop.changed() => break,
+            };
             // What is leased already is processed whatever the queue says now.
-            messages.extend(more.unwrap_or_default());
+            let Ok(more) = more else { break };
+            messages.extend(more);
         }
         Ok(messages)
     }
 
-    async fn process(&self, mut messages: Vec<Leased>) {
+    /// Runs the function on one batch after the other: they have one place, and a group of a FIFO
+    /// queue may go on in the next one. There a failure ends it, so that nothing overtakes what failed.
+    async fn process_in_turn(&self, batches: Vec<Vec<Leased>>) {
+        let fifo = self.mapping.source.resource().ends_with(".fifo");
+        for batch in batches {
+            let succeeded = self.process(batch).await;
+            if fifo && !succeeded {
+                return;
+            }
+        }
+    }
+
+    /// Runs the function on one batch; answers whether all of it succeeded.
+    async fn process(&self, mut messages: Vec<Leased>) -> bool {
         if !self.filters.is_empty() {
             messages = self.drop_filtered(messages).await;
         }
         if messages.is_empty() {
-            return;
+            return true;
         }
         let source = &self.mapping.source;
         let event = batch::event(&messages, source.as_str(), source.region());
-        let Some((failed, answer)) = self.run(Bytes::from(event), &messages).await else { return };
+        let Some((failed, answer)) = self.run(Bytes::from(event), &messages).await else {
+            return false;
+        };
         let failures = match (failed, self.mapping.report_item_failures) {
             (true, _) => Failures::All,
             (false, false) => Failures::None,
             (false, true) => batch::failures(&answer, &messages),
         };
+        let succeeded = failures == Failures::None;
         let done: Vec<String> = match failures {
-            Failures::All => return,
+            Failures::All => return false,
             Failures::None => messages.into_iter().map(|message| message.receipt).collect(),
             Failures::Some(failed) => messages
                 .into_iter()
@@ -176,6 +198,7 @@ impl Poller {
                 .collect(),
         };
         self.delete(&done).await;
+        succeeded
     }
 
     /// Deletes the messages that no filter lets through; gives back the others.

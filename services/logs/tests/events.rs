@@ -109,6 +109,17 @@ async fn lines_of_functions_are_seen_at_once_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_flood_of_empty_lines_is_taken_in() {
+    let server = Server::start().await;
+    let (group, stream, count) = ("/aws/lambda/f", "s", 600_000);
+    let line = LogEvent { at: server.clock.now(), message: "\n".to_owned() };
+    let events = vec![line; count];
+    server.logs.append(AccountId::DEFAULT, &Region::default(), group, stream, events).await;
+    let input = api::GetLogEventsInput { limit: Some(3), ..get_input(group, stream) };
+    assert_eq!(messages(&server.get(input).await.unwrap()).len(), 3);
+}
+
+#[tokio::test]
 async fn a_page_holds_no_more_than_a_mebibyte() {
     let server = Server::start().await;
     server.create_group("g").await.unwrap();

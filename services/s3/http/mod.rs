@@ -21,7 +21,7 @@ use futures::{StreamExt, TryStreamExt, future};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request::Parts};
 use http_body::Frame;
 use http_body_util::{BodyStream, StreamBody};
-use kit::Caller;
+use kit::{Caller, PrincipalKind};
 use s3s::{StdError, service::S3Service};
 use wire::ServiceError;
 
@@ -114,6 +114,13 @@ impl Front {
         }
         clean_headers(&mut parts.headers, &encoding);
         let is_form = post::is_form(&parts, address);
+        // A form's policy says who sends it. Nothing else that only looks like a form to whoever
+        // let it in comes without a signature.
+        let caller = parts.extensions.get::<Caller>();
+        let nobody = caller.is_none_or(|it| it.principal.kind == PrincipalKind::Anonymous);
+        if self.settings.secrets.is_some() && nobody && !is_form {
+            return Err(Error::denied());
+        }
         let body = if matches!(encoding, Encoding::Plain) && !is_form {
             if body.is_end_stream() { Body::empty() } else { Body::http_body_unsync(body) }
         } else {

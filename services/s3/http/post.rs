@@ -59,7 +59,8 @@ impl Front {
         let Form { fields, filename, file_type, file } = form::read(source, &boundary).await?;
         let now = parts.extensions.get::<Caller>().map(|caller| caller.now).unwrap_or_default();
         let mut fields: BTreeMap<String, String> = fields.into_iter().collect();
-        fields.entry("bucket".to_owned()).or_insert_with(|| address.bucket.clone());
+        // The bucket that is written to, whatever the form calls it: the policy is about this one.
+        fields.insert("bucket".to_owned(), address.bucket.clone());
         let key = fields.get("key").ok_or_else(|| {
             Error::argument("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.", "key", "")
         })?;

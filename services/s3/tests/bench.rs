@@ -6,8 +6,8 @@ use bus::{Bus, Directory};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
-use kit::{AccountId, Caller, Clock, Region};
-use s3::{Body, Front, FrontSettings, S3};
+use kit::{AccountId, Caller, Clock, PrincipalKind, Region};
+use s3::{Body, Front, FrontSettings, S3, Secrets};
 use store::{DataFolder, Store};
 
 /// An S3 and who asks it.
@@ -62,6 +62,15 @@ impl Answer {
     }
 }
 
+/// No access key is known.
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn secret(&self, _access_key: &str, _session_token: Option<&str>) -> Option<String> {
+        None
+    }
+}
+
 impl Bench {
     pub(crate) async fn new() -> Bench {
         Bench::open(tempfile::tempdir().unwrap()).await
@@ -74,14 +83,28 @@ impl Bench {
         bench
     }
 
+    /// With a bucket named `bucket`, where signatures are enforced and nobody has signed.
+    pub(crate) async fn closed_to_nobody() -> Bench {
+        let bench = Bench::with_bucket().await;
+        let Bench { front, bus, store, folder, .. } = bench;
+        drop((front, bus, store));
+        let mut bench = Bench::open_with(folder, Some(Arc::new(NoSecrets))).await;
+        bench.caller.principal.kind = PrincipalKind::Anonymous;
+        bench
+    }
+
     pub(crate) async fn open(folder: tempfile::TempDir) -> Bench {
+        Bench::open_with(folder, None).await
+    }
+
+    async fn open_with(folder: tempfile::TempDir, secrets: Option<Arc<dyn Secrets>>) -> Bench {
         let data = DataFolder::open(folder.path()).unwrap();
         let store = Store::open(&data).unwrap();
         let clock = Clock::default();
         let bus = Bus::new(store.clone(), clock.clone(), Arc::new(Directory::default()));
         let s3 = S3::open(store.clone(), bus.clone(), clock.clone()).await.unwrap();
         let domains = vec!["localhost".to_owned()];
-        let front = s3.http(FrontSettings { domains, secrets: None });
+        let front = s3.http(FrontSettings { domains, secrets });
         let caller = Caller::internal(AccountId::DEFAULT, Region::default(), clock.now());
         Bench { front, bus, store, clock, caller, folder }
     }

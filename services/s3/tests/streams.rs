@@ -104,3 +104,31 @@ async fn a_policy_bounds_what_a_form_may_do() {
     send("in/b", policy("2020-01-01T00:00:00Z"), "abc").await.refused(403, "AccessDenied");
     bench.get("/bucket/in/b").await.refused(404, "NoSuchKey");
 }
+
+#[tokio::test]
+async fn a_policy_is_about_the_bucket_that_is_written_to() {
+    let bench = Bench::with_bucket().await;
+    let policy = STANDARD.encode(
+        r#"{"expiration": "2999-01-01T00:00:00Z",
+        "conditions": [{"bucket": "mine"}, ["starts-with", "$key", ""]]}"#,
+    );
+    let fields = [("key", "k"), ("bucket", "mine"), ("policy", policy.as_str())];
+    let answer = bench.send("POST", "/bucket", &FORM, form(&fields, "x")).await;
+    answer.refused(403, "AccessDenied");
+    bench.get("/bucket/k").await.refused(404, "NoSuchKey");
+}
+
+#[tokio::test]
+async fn what_only_resembles_a_form_needs_a_signature() {
+    let bench = Bench::closed_to_nobody().await;
+    let kinds = ["multipart/form-datax", "multipart/form-data", "multipart/form-data; boundary=xx"];
+    for kind in kinds {
+        let headers = [("content-type", kind)];
+        bench.send("POST", "/bucket/k?uploads", &headers, "").await.refused(403, "AccessDenied");
+    }
+    let headers = [("content-type", "multipart/form-datax")];
+    let keys = "<Delete><Object><Key>k</Key></Object></Delete>";
+    bench.send("POST", "/bucket?delete", &headers, keys).await.refused(403, "AccessDenied");
+    let unsigned = form(&[("key", "k")], "x");
+    bench.send("POST", "/bucket", &FORM, unsigned).await.refused(403, "AccessDenied");
+}

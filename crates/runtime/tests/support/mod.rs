@@ -29,6 +29,13 @@ pub(crate) struct Kept {
     lines: Mutex<Vec<(String, String)>>,
 }
 
+impl Kept {
+    /// Whether a message so far has this in it.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        self.lines.lock().unwrap().iter().any(|(_, line)| line.contains(text))
+    }
+}
+
 impl LogSink for Kept {
     fn append(&self, _: &Arc<Function>, stream: &str, lines: Vec<LogLine>) {
         let lines = lines.into_iter().map(|line| (stream.to_owned(), line.text));

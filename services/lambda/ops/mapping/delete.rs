@@ -16,6 +16,7 @@ pub(crate) async fn run(
     caller: Caller,
     input: api::DeleteEventSourceMappingInput,
 ) -> Result<api::DeleteEventSourceMappingOutput, Error> {
+    let _turn = lambda.sources.turn.lock().await;
     let seen = find(&lambda, &caller, &input.uuid)?;
     lambda.forget_mapping(&seen.mapping.id).await?;
     lambda.sources.remove(&lambda, &seen.mapping.id);

@@ -16,6 +16,7 @@ pub(crate) async fn run(
     caller: Caller,
     input: api::UpdateEventSourceMappingInput,
 ) -> Result<api::UpdateEventSourceMappingOutput, Error> {
+    let _turn = lambda.sources.turn.lock().await;
     let seen = find(&lambda, &caller, &input.uuid)?;
     refuse_stream_settings(&[
         ("ParallelizationFactor", input.parallelization_factor.is_some()),
