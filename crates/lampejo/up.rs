@@ -19,7 +19,7 @@ use store::{DataFolder, Store};
 use sts::Sts;
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{OwnedSemaphorePermit, watch},
 };
 use wire::{Body, DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, KeyError, Keys, Raw};
@@ -54,14 +54,16 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let (server, front) = Server::open(&config, &folder, stopped.clone()).await?;
+    // Before anybody is told that it runs: who started it may stop it at once.
+    let mut interrupts = Interrupts::listen()?;
     greet(&config, address);
     show_root_key(&config, &server.iam).await?;
     let serving = tokio::spawn(wire::serve(front, listener, stopped));
-    interrupted().await?;
+    interrupts.next().await;
     eprintln!("lampejo: stopping; press Ctrl-C again to stop at once");
     tokio::select! {
         () = server.end(stop, serving) => {}
-        again = interrupted() => again?,
+        () = interrupts.next() => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -117,6 +119,7 @@ impl Server {
             },
             keys,
             region: config.region.clone(),
+            domains: config.domains.clone(),
             clock,
         });
         surroundings.serve_with(serve_instances(&front, stopped));
@@ -253,13 +256,24 @@ async fn show_root_key(config: &Config, iam: &Iam) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done?,
-        _ = terminate.recv() => {}
+/// Ctrl-C, and being told to end.
+struct Interrupts {
+    ctrl_c: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> std::io::Result<Interrupts> {
+        let ctrl_c = signal(SignalKind::interrupt())?;
+        Ok(Interrupts { ctrl_c, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.ctrl_c.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 fn log_to_stderr() {

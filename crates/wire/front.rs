@@ -63,6 +63,8 @@ pub struct FrontParts {
     pub keys: Arc<dyn Keys>,
     /// The region of requests that name none.
     pub region: Region,
+    /// Base domains under which buckets are virtual hosts.
+    pub domains: Vec<String>,
     /// The time.
     pub clock: Clock,
 }
@@ -100,9 +102,9 @@ struct Named {
 impl Front {
     /// Puts the services behind one way in.
     pub fn new(parts: FrontParts) -> Arc<Front> {
-        let FrontParts { tables, objects, inner, auth, keys, region, clock } = parts;
+        let FrontParts { tables, objects, inner, auth, keys, region, domains, clock } = parts;
         let router = Router::new(tables.iter().map(|(table, _)| table.service()).collect());
-        let identify = Identify { auth, keys, region };
+        let identify = Identify { auth, keys, region, domains };
         Arc::new(Front { router, tables, objects, inner, identify, clock })
     }
 

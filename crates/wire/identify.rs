@@ -48,6 +48,8 @@ pub(crate) struct Identify {
     pub(crate) keys: Arc<dyn Keys>,
     /// The region of requests that name none.
     pub(crate) region: Region,
+    /// Base domains under which buckets are virtual hosts.
+    pub(crate) domains: Vec<String>,
 }
 
 impl Identify {
@@ -116,7 +118,7 @@ impl Identify {
             body_sha256()
         };
         claim
-            .verify(&key.secret, arrival.parts, arrival.query, &hash, now)
+            .verify(&key.secret, arrival.parts, arrival.query, (&hash, &self.domains), now)
             .map_err(|refusal| refused(refusal, dialect, now))?;
         self.keys.used(&claim.access_key, &claim.service, &claim.region, now);
         Ok((key.account, key.principal))

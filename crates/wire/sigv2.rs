@@ -9,7 +9,7 @@ use kit::Millis;
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
-use crate::sigv4::Refusal;
+use crate::{host::host_bucket, sigv4::Refusal};
 
 /// Query parameters that are part of the resource, in order.
 const SUBRESOURCES: &[&str] = &[
@@ -76,17 +76,19 @@ impl Presigned {
         secret: &str,
         parts: &Parts,
         query: &[(String, String)],
+        domains: &[String],
         now: Millis,
     ) -> Result<(), Refusal> {
         let ended = Millis(self.expires_seconds.saturating_mul(1000));
         if now > ended {
             return Err(Refusal::Expired { expires_seconds: None, ended });
         }
-        let matches = resources(parts, query).iter().any(|resource| {
-            let wanted = sign(secret, &self.to_sign(parts, resource));
-            bool::from(wanted.as_bytes().ct_eq(self.signature.as_bytes()))
-        });
-        if matches { Ok(()) } else { Err(Refusal::Mismatch) }
+        let wanted = sign(secret, &self.to_sign(parts, &resource(parts, query, domains)));
+        if bool::from(wanted.as_bytes().ct_eq(self.signature.as_bytes())) {
+            Ok(())
+        } else {
+            Err(Refusal::Mismatch)
+        }
     }
 
     fn to_sign(&self, parts: &Parts, resource: &str) -> String {
@@ -109,7 +111,9 @@ impl Presigned {
 }
 
 /// The resource as it is signed: with the bucket in front, which may stand in the path or the host.
-fn resources(parts: &Parts, query: &[(String, String)]) -> Vec<String> {
+/// The host itself is not signed: it must be read as S3 reads it, or a URL for one bucket opens
+/// another.
+fn resource(parts: &Parts, query: &[(String, String)], domains: &[String]) -> String {
     let named: Vec<String> = SUBRESOURCES
         .iter()
         .filter_map(|name| query.iter().find(|(key, _)| key == name))
@@ -119,11 +123,13 @@ fn resources(parts: &Parts, query: &[(String, String)]) -> Vec<String> {
         .collect();
     let end = if named.is_empty() { String::new() } else { format!("?{}", named.join("&")) };
     let path = parts.uri.path();
-    let host = parts.headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let bucket = host.split_once(".s3.").or_else(|| host.split_once('.')).map(|(first, _)| first);
-    let mut resources = vec![format!("{path}{end}")];
-    resources.extend(bucket.map(|bucket| format!("/{bucket}{path}{end}")));
-    resources
+    let authority = || parts.uri.authority().map(|authority| authority.as_str());
+    let host = parts.headers.get(header::HOST).and_then(|it| it.to_str().ok()).or_else(authority);
+    let host = host.unwrap_or_default();
+    match host_bucket(host, domains) {
+        Some(bucket) => format!("/{bucket}{path}{end}"),
+        None => format!("{path}{end}"),
+    }
 }
 
 fn sign(secret: &str, text: &str) -> String {
@@ -150,7 +156,7 @@ mod tests {
         let query = query_pairs(&parts.uri);
         let (access_key, presigned) = claim(&query).unwrap();
         assert_eq!(access_key, "AKID");
-        presigned.verify(secret, &parts, &query, Millis(now))
+        presigned.verify(secret, &parts, &query, &["localhost".to_owned()], Millis(now))
     }
 
     #[test]
@@ -166,5 +172,13 @@ mod tests {
         assert_eq!(check(&other, "127.0.0.1:4566", "x", now), Err(Refusal::Mismatch));
         let virtual_host = URI.replace("/b/k", "/k");
         assert_eq!(check(&virtual_host, "b.s3.localhost:4566", "x", now), Ok(()));
+    }
+    #[test]
+    fn a_url_for_one_bucket_opens_no_other_by_another_host() {
+        let now = 1_699_999_999_000;
+        // S3 reads the bucket `other` in the first, and the bucket `k` in the second.
+        assert_eq!(check(URI, "other.s3.localhost", "x", now), Err(Refusal::Mismatch));
+        let inner = URI.replace("/b/k", "/k");
+        assert_eq!(check(&inner, "b.elsewhere", "x", now), Err(Refusal::Mismatch));
     }
 }

@@ -146,7 +146,7 @@ impl Claim {
     }
 
     /// Checks the signature and the time. `body_sha256` is the hash of the body where the request
-    /// does not name one itself.
+    /// does not name one itself; version 2 signs the bucket that a host in `domains` names.
     ///
     /// # Errors
     /// What does not fit.
@@ -155,11 +155,11 @@ impl Claim {
         secret: &str,
         parts: &Parts,
         query: &[(String, String)],
-        body_sha256: &str,
+        (body_sha256, domains): (&str, &[String]),
         now: Millis,
     ) -> Result<(), Refusal> {
         if let Some(version_2) = &self.version_2 {
-            return version_2.verify(secret, parts, query, now);
+            return version_2.verify(secret, parts, query, domains, now);
         }
         self.check_time(now)?;
         self.check_signed(parts)?;
@@ -505,7 +505,7 @@ mod tests {
         let query = query_pairs(&parts.uri);
         let claim = Claim::of(parts, &query)?.unwrap();
         assert_eq!((claim.access_key.as_str(), claim.region.as_str()), ("AKID", "eu-west-1"));
-        claim.verify(secret, parts, &query, &hex::encode(Sha256::digest(body)), now)
+        claim.verify(secret, parts, &query, (&hex::encode(Sha256::digest(body)), &[]), now)
     }
 
     #[test]

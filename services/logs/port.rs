@@ -45,12 +45,14 @@ impl Logs {
         let mut records = Vec::new();
         let mut bytes = 0;
         for record in events.into_iter().flat_map(records_of) {
-            if bytes + record.bytes.len() > APPEND_BYTES {
+            // With its overhead, as the log counts too: short lines are mostly that.
+            let record_bytes = record.bytes.len() + limits::EVENT_OVERHEAD_BYTES;
+            if bytes + record_bytes > APPEND_BYTES {
                 let full = std::mem::take(&mut records);
                 self.events.append(stream.id, now, full, Durability::Lazy).await?;
                 bytes = 0;
             }
-            bytes += record.bytes.len();
+            bytes += record_bytes;
             records.push(record);
         }
         if !records.is_empty() {

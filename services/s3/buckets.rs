@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use kit::AccountId;
@@ -17,13 +17,25 @@ use crate::{
 /// The buckets by name; names are global.
 pub(crate) struct Buckets {
     store: Store,
-    known: RwLock<BTreeMap<String, Arc<Bucket>>>,
+    known: Known,
+}
+
+/// The buckets that requests see.
+#[derive(Clone, Default)]
+struct Known(Arc<RwLock<BTreeMap<String, Arc<Bucket>>>>);
+
+/// What became of a bucket's new row.
+enum Written {
+    /// It is on disk, and requests see it.
+    Shown,
+    /// The row that it was made from has changed.
+    Outdated,
 }
 
 impl Buckets {
     /// Reads all buckets. A deletion that a crash cut short is taken back: it was not acknowledged.
     pub(crate) async fn open(store: Store) -> Result<Buckets, Error> {
-        let buckets = Buckets { store, known: RwLock::default() };
+        let buckets = Buckets { store, known: Known::default() };
         let mut after = None;
         loop {
             let rows = buckets.store.rows(&rows::buckets(), after.as_ref(), 1024).await?;
@@ -31,11 +43,11 @@ impl Buckets {
             after = Some(last.key.clone());
             for row in rows {
                 let bucket = Bucket::new(row.decode()?, row.version)?;
-                buckets.show(Arc::new(bucket));
+                buckets.known.show(Arc::new(bucket));
             }
         }
         let closing: Vec<String> = {
-            let known = buckets.known.read().unwrap_or_else(PoisonError::into_inner);
+            let known = buckets.known.read();
             known.values().filter(|bucket| bucket.row.closing).map(|b| b.row.name.clone()).collect()
         };
         for name in closing {
@@ -58,7 +70,7 @@ impl Buckets {
 
     /// The buckets of an account behind `after` in the order of their names.
     pub(crate) fn list(&self, account: AccountId, after: Option<&str>) -> Vec<Arc<Bucket>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         let listed = known.values().filter(|bucket| {
             bucket.row.account == account
                 && !bucket.row.closing
@@ -86,17 +98,13 @@ impl Buckets {
         let mut batch = Batch::new();
         let key = rows::bucket(&row.name);
         batch.absent(key.clone()).put(key.clone(), &row);
-        match self.store.commit(batch).await {
-            Ok(version) => {
-                self.show(Arc::new(Bucket::new(row, version)?));
-                Ok(())
-            }
+        match self.write(batch, row.clone()).await? {
+            Written::Shown => Ok(()),
             // Somebody else's creation was quicker.
-            Err(CommitError::Conflict(_)) => match self.store.read::<BucketRow>(&key).await? {
+            Written::Outdated => match self.store.read::<BucketRow>(&key).await? {
                 Some(present) => Err(taken(present.account)),
                 None => Err(Error::OperationAborted {}),
             },
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -124,17 +132,28 @@ impl Buckets {
             let mut batch = Batch::new();
             let key = rows::bucket(name);
             batch.version(key.clone(), bucket.version).put(key, &row);
-            match self.store.commit(batch).await {
-                Ok(version) => {
-                    self.show(Arc::new(Bucket::new(row, version)?));
-                    return Ok(());
-                }
+            match self.write(batch, row).await? {
+                Written::Shown => return Ok(()),
                 // The quicker change is shown a moment after its commit.
-                Err(CommitError::Conflict(_)) => tokio::task::yield_now().await,
-                Err(error) => return Err(error.into()),
+                Written::Outdated => tokio::task::yield_now().await,
             }
         }
         Err(Error::OperationAborted {})
+    }
+
+    /// Commits a bucket's row and shows it, even if the client goes away in between: while requests
+    /// see another row than the disk holds, nothing can be written into the bucket.
+    async fn write(&self, batch: Batch, row: BucketRow) -> Result<Written, Error> {
+        let (store, known) = (self.store.clone(), self.known.clone());
+        let written = tokio::spawn(async move {
+            match store.commit(batch).await {
+                Ok(version) => known.show(Arc::new(Bucket::new(row, version)?)),
+                Err(CommitError::Conflict(_)) => return Ok(Written::Outdated),
+                Err(error) => return Err(error.into()),
+            }
+            Ok(Written::Shown)
+        });
+        written.await.unwrap_or_else(|panic| Err(Error::internal(&panic)))
     }
 
     /// Removes a bucket. `clear` runs while nothing can be written into it, since the row's
@@ -162,7 +181,7 @@ impl Buckets {
         };
         match cleared.await {
             Ok(garbage) => {
-                self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+                self.known.write().remove(name);
                 Ok(garbage)
             }
             Err(reason) => {
@@ -181,17 +200,27 @@ impl Buckets {
     }
 
     fn get(&self, name: &str) -> Option<Arc<Bucket>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.known.read().get(name).cloned()
     }
+}
 
+impl Known {
     fn show(&self, bucket: Arc<Bucket>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.write();
         match known.get(&bucket.row.name) {
             Some(present) if present.version > bucket.version => {}
             _ => {
                 known.insert(bucket.row.name.clone(), bucket);
             }
         }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Arc<Bucket>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Arc<Bucket>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

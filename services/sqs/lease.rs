@@ -206,7 +206,9 @@ mod tests {
         let given = queue.lease(ask(usize::MAX, None), || 1);
         assert_eq!(given.leases.len(), limits::IN_FLIGHT);
         assert!(queue.lease(ask(1, None), || 1).leases.is_empty());
+        assert_eq!((queue.available(), queue.counts().visible), (0, 1), "nobody is woken for it");
         queue.remove(given.leases[0].sequence);
+        assert_eq!(queue.available(), 1);
         assert_eq!(queue.lease(ask(2, None), || 1).leases.len(), 1);
     }
 

@@ -191,9 +191,11 @@ impl Queue {
         self.counts
     }
 
-    /// How many receives would find something now, at least.
+    /// How many receives would find something now, at least: none while too much is in flight, or
+    /// who waits would be woken in vain, over and over.
     pub(crate) fn available(&self) -> usize {
         match &self.order {
+            _ if self.counts.in_flight >= limits::IN_FLIGHT => 0,
             Order::Standard(visible) => visible.len(),
             Order::Fifo(fifo) => fifo.groups.open(),
         }

@@ -113,6 +113,20 @@ def test_a_presigned_address_expires(enforcing_server, root_key, version):
     assert b"<Code>AccessDenied</Code><Message>Request has expired</Message>" in body
 
 
+def test_a_presigned_address_takes_no_further_meaning(enforcing_server, root_key):
+    s3 = enforcing_server.client("s3", *root_key, signature_version="s3v4")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="secret", Body=b"text")
+    url = s3.generate_presigned_url("put_object", {"Bucket": "bucket", "Key": "x"})
+    copy = {"x-amz-copy-source": "/bucket/secret"}
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(url, b"", copy, method="PUT"))
+    body = caught.value.read()
+    assert (caught.value.code, b"<Code>AccessDenied</Code>" in body) == (403, True)
+    assert b"<HeadersNotSigned>x-amz-copy-source</HeadersNotSigned>" in body
+    assert [it["Key"] for it in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["secret"]
+
+
 def test_a_skewed_clock_is_told_of(enforcing_server, root_key, refused):
     # boto3 corrects its clock and tries again: what is asserted is what it met last.
     enforcing_server.advance(20 * 60)

@@ -13,10 +13,13 @@ use anyhow::Context;
 
 use super::{
     bench::{middle, millis},
+    http::Connection,
     table::{Line, Number, Table},
 };
 use crate::server::Server;
 
+/// Who gets an answer to this finds the server ready.
+const HEALTH: &[u8] = b"GET /_lampejo/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 /// Starts measured.
 const STARTS: usize = 11;
 
@@ -28,13 +31,15 @@ pub(super) async fn measure(
 ) -> anyhow::Result<()> {
     let (mut starts, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
+        let began = Instant::now();
         let server = Server::start(binary, flags, Stdio::null()).await?;
-        starts.push(server.start.as_secs_f64() * 1000.0);
+        Connection::open(server.address).await?.done(HEALTH).await?;
+        starts.push(millis(began));
         memory.push(resident_megabytes(server.pid()?.as_raw_nonzero().get())?);
         server.stop().await?;
     }
     table.add(Line {
-        workload: "start to ready, p50",
+        workload: "start to first answer, p50",
         reached: Number::Millis(middle(starts)?),
         aim: Number::Millis(100.0),
         floor: Number::Millis(exec(binary, &["--version"])?),
@@ -63,9 +68,9 @@ pub(super) fn exec(program: &Path, arguments: &[&str]) -> anyhow::Result<f64> {
 
 fn bare_process() -> anyhow::Result<f64> {
     let mut sleeper = Command::new("sleep").arg("5").spawn()?;
-    let name = format!("/proc/{}/comm", sleeper.id());
-    // Until exec it is a copy of this process.
-    while fs::read_to_string(&name)?.trim() != "sleep" {
+    let status = format!("/proc/{}/status", sleeper.id());
+    // Until it sleeps it is being loaded.
+    while !fs::read_to_string(&status)?.contains("State:\tS") {
         thread::yield_now();
     }
     let memory = resident_megabytes(sleeper.id().try_into()?);

@@ -112,8 +112,8 @@ async fn a_dropped_request_leaves_no_instance_that_inits_again() {
     dropped.abort();
     let other = trial.python(SLEEPER);
     let deadline = std::time::Instant::now() + support::PATIENCE;
-    while trial.pool.invoke(&other, invocation(&other, "0")).await.is_err() {
-        assert!(std::time::Instant::now() < deadline, "its place is never free");
+    while let Err(error) = trial.pool.invoke(&other, invocation(&other, "0")).await {
+        assert!(std::time::Instant::now() < deadline, "its place is never free: {error}");
         tokio::task::yield_now().await;
     }
     trial.pool.shutdown().await;
@@ -124,7 +124,9 @@ async fn a_full_pool_evicts_idle_instances_and_then_refuses() {
     let trial = Trial::with(|config| config.max_instances = 1).await;
     let (one, two) = (trial.python(SLEEPER), trial.python(SLEEPER));
     trial.invoke(&one, "0").await;
+    until("it to idle", || idle(&trial.pool, &one.key) == 1).await;
     trial.invoke(&two, "0").await;
+    until("it to idle", || idle(&trial.pool, &two.key) == 1).await;
     assert_eq!((idle(&trial.pool, &one.key), idle(&trial.pool, &two.key)), (0, 1));
     let busy = tokio::spawn({
         let (pool, two) = (trial.pool.clone(), two.clone());

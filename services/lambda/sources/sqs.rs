@@ -127,10 +127,7 @@ impl Scale {
 impl Poller {
     /// The messages of one batch; waits for the first, then for the rest as long as the window says.
     /// When told to stop it answers with what it has: leased messages must not be forgotten.
-    async fn receive(
-        &self,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<Vec<Leased>, QueueError> {
+    async fn receive(&self, stop: &mut watch::Receiver<bool>) -> Result<Vec<Leased>, QueueError> {
         let (source, size) = (&self.mapping.source, self.mapping.batch_size as usize);
         let mut messages = tokio::select! {
             first = self.queue.receive(source, size, LONG_POLL) => first?,

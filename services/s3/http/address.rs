@@ -1,6 +1,7 @@
 //! Where a request points: path style and virtual hosts become one, the path style.
 
 use percent_encoding::percent_decode_str;
+use wire::host_bucket;
 
 /// A request's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +30,6 @@ impl Address {
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         Address { bucket: decode(bucket), key: decode(key), path, virtual_host }
     }
-}
-
-/// The bucket in `BUCKET.s3.DOMAIN[:port]` and `BUCKET.s3.REGION.DOMAIN[:port]`.
-fn host_bucket(host: &str, domains: &[String]) -> Option<String> {
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let host = host.to_ascii_lowercase();
-    let inside = domains.iter().find_map(|domain| host.strip_suffix(domain)?.strip_suffix('.'))?;
-    let with_region = || inside.rsplit_once('.').map(|(front, _region)| front);
-    let bucket = inside.strip_suffix(".s3").or_else(|| with_region()?.strip_suffix(".s3"))?;
-    Some(bucket.to_owned())
 }
 
 #[cfg(test)]

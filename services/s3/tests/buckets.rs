@@ -150,3 +150,20 @@ async fn an_unknown_operation_says_so() {
         .await;
     bench.get("/bucket/key?torrent").await.refused(501, "NotImplemented");
 }
+
+#[tokio::test]
+async fn a_bucket_stays_usable_though_the_client_that_changed_it_has_gone() {
+    let bench = Bench::with_bucket().await;
+    let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
+    {
+        let mut gone = std::pin::pin!(bench.send("PUT", "/bucket?tagging", &[], tags));
+        assert!(futures::poll!(gone.as_mut()).is_pending(), "its commit is under way");
+    }
+    let mut tries = 0;
+    while bench.get("/bucket?tagging").await.status != 200 {
+        tries += 1;
+        assert!(tries < 1_000_000, "the change is on disk and never seen");
+        tokio::task::yield_now().await;
+    }
+    bench.put("/bucket/key", "x").await.expect(200);
+}

@@ -31,17 +31,14 @@ struct Double {
 #[async_trait]
 impl Queue for Double {
     async fn shape(&self, _: &Arn) -> Option<QueueShape> {
-        // As long as it takes another task to come as far.
-        tokio::task::yield_now().await;
+        // Long enough for other tasks to come as far.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
         Some(QueueShape { fifo: false, visibility_timeout_seconds: 30 })
     }
 
-    async fn receive(
-        &self,
-        _: &Arn,
-        _: usize,
-        _: Duration,
-    ) -> Result<Vec<Leased>, QueueError> {
+    async fn receive(&self, _: &Arn, _: usize, _: Duration) -> Result<Vec<Leased>, QueueError> {
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
             Some(answer) => answer,
@@ -151,10 +148,14 @@ async fn a_deleted_mapping_stays_deleted_while_earlier_pollers_end() {
     world.lambda.bus.directory().offer_queues(queue.clone());
     let sources = &world.lambda.sources;
     sources.put(&world.lambda, mapping(&world));
+    queue.waits.notified().await;
+    // The second poller has a message to give back when it ends; the first has nothing.
+    queue.answers.lock().unwrap().push_back(Ok(vec![leased("a")]));
     sources.put(&world.lambda, mapping(&world));
     sources.remove(&world.lambda, "m");
     while let Some(seen) = sources.get("m") {
         assert_eq!(seen.state, State::Deleting);
         tokio::task::yield_now().await;
     }
+    assert_eq!(*queue.released.lock().unwrap(), ["a"]);
 }

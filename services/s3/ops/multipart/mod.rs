@@ -186,8 +186,10 @@ fn check_claims(
 
 /// The bytes of parts that the client did not list.
 fn unused(parts: &[Part], manifest: &[crate::object::ManifestPart]) -> Vec<BlobId> {
-    let listed = |part: &&Part| manifest.iter().all(|used| used.number != part.number);
-    parts.iter().filter(listed).filter_map(|part| blob(&part.body)).collect()
+    // A manifest's parts rise in number.
+    let is_unused =
+        |part: &&Part| manifest.binary_search_by_key(&part.number, |used| used.number).is_err();
+    parts.iter().filter(is_unused).filter_map(|part| blob(&part.body)).collect()
 }
 
 /// AbortMultipartUpload.
