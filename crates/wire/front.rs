@@ -21,6 +21,7 @@ use crate::{
     },
     identify::{Arrival, Auth, Dialect, Identify, anonymous},
     keys::Keys,
+    origin,
     route::{self, Labels, Router},
     schema::{Protocol, Service, Shape, Validation},
     sigv4::Claim,
@@ -149,6 +150,13 @@ impl Front {
             return self.inner.serve(caller, Request::from_parts(head.parts, body)).await;
         }
         let parts = &head.parts;
+        // A browser's own question before a request harms nothing.
+        let asks = parts.method == Method::OPTIONS;
+        if self.identify.auth == Auth::Open && !asks && origin::is_foreign(&parts.headers) {
+            let text =
+                "In open mode, requests of web pages from elsewhere must be signed by header.";
+            return s3_fault(&Fault::new("AccessDenied", text).with_status(403), &head.request_id);
+        }
         let routed =
             self.router.service(head.claim.as_ref(), &parts.headers, &parts.method, &parts.uri);
         let scope = head.claim.as_ref().map(|claim| claim.service.as_str());
@@ -418,20 +426,18 @@ fn protocol(service: &Service, parts: &Parts) -> Protocol {
 }
 
 fn is_form(parts: &Parts) -> bool {
-    parts.method == Method::POST
-        && content_type(parts).starts_with("application/x-www-form-urlencoded")
+    parts.method == Method::POST && media_type(parts, "application/x-www-form-urlencoded")
 }
 
 fn is_post_form(parts: &Parts) -> bool {
-    parts.method == Method::POST && content_type(parts).starts_with("multipart/form-data")
+    parts.method == Method::POST && media_type(parts, "multipart/form-data")
 }
 
-fn content_type(parts: &Parts) -> &str {
-    parts
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|it| it.to_str().ok())
-        .unwrap_or_default()
+/// Whether the body is of a type, whatever its parameters.
+fn media_type(parts: &Parts, wanted: &str) -> bool {
+    let given = parts.headers.get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let given = given.unwrap_or_default().split(';').next().unwrap_or_default();
+    given.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// The whole body, refused beyond `limit` bytes.

@@ -15,6 +15,7 @@ mod front;
 mod host;
 mod identify;
 mod keys;
+mod origin;
 mod route;
 mod server;
 mod sigv2;

@@ -5,7 +5,9 @@ import http.client
 import json
 import re
 import socket
+import urllib.error
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -236,3 +238,20 @@ def test_bytes_that_are_no_request_end_the_connection(server, wire, request_byte
         except OSError:
             return  # Hung up on.
     assert answer == b"" or re.match(rb"HTTP/1.1 [45]\d\d ", answer), answer[:200]
+
+
+def test_a_page_from_elsewhere_cannot_drive_an_open_server(server, name):
+    body = f'{{"QueueName": "{name}"}}'.encode()
+    scope = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261123T000000Z&X-Amz-SignedHeaders=host"
+    scope += "&X-Amz-Credential=a/20261123/us-east-1/sqs/aws4_request&X-Amz-Signature=0"
+    form = f"Action=CreateQueue&Version=2012-11-05&QueueName={name}".encode()
+    for path, data in ((f"/?{scope}", form), ("/", form), ("/", body)):
+        for origin, allowed in (("https://evil.example", False), ("http://localhost:3000", True)):
+            request = urllib.request.Request(f"{server.endpoint}{path}", data=data, method="POST")
+            request.add_header("Origin", origin)
+            request.add_header("Content-Type", "application/x-www-form-urlencoded")
+            try:
+                status = urllib.request.urlopen(request, timeout=10).status
+            except urllib.error.HTTPError as error:
+                status = error.code
+            assert (status != 403) == allowed, (path, origin, status)

@@ -39,8 +39,9 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
         workload: "SQS send, receive and delete, 8 clients",
         reached: Number::PerSecond(rate(cycles).await?),
         aim: Number::PerSecond(3_000.0),
-        floor: Number::PerSecond(floor / 3.0),
-        floor_is: "a third of the synced appends",
+        // What is received is written behind: a cycle syncs its send and its delete.
+        floor: Number::PerSecond(floor / 2.0),
+        floor_is: "half of the synced appends",
     });
     Ok(())
 }

@@ -21,7 +21,8 @@ pub(super) async fn examine(sandboxer: &Sandboxer) -> Vec<Finding> {
 async fn sandbox(sandboxer: &Sandboxer) -> Finding {
     let what = "sandbox";
     let spec = Spec {
-        id: "doctor".into(),
+        // Several may ask at once.
+        id: format!("doctor-{}", kit::ids::hex::<4>()),
         code: "/usr".into(),
         opt: Vec::new(),
         binds: Vec::new(),

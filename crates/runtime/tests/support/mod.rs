@@ -87,7 +87,8 @@ impl Trial {
         if finding.iter().any(|finding| finding.what == "sandbox" && finding.ok) {
             return trial;
         }
-        println!("skipped: sandbox; the test runs with isolation process");
+        let detail = finding.iter().find(|finding| finding.what == "sandbox").map(|it| &it.detail);
+        println!("skipped: sandbox; the test runs with isolation process: {detail:?}");
         trial.pool.shutdown().await;
         Trial::of(Isolation::Process, &change)
     }
