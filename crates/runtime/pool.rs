@@ -38,6 +38,8 @@ use crate::{
 
 /// Lambda's limit of an init before the first invocation.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// Within this time the end of a failed instance is seen.
+const SEEN_TO_END: Duration = Duration::from_secs(1);
 /// How often idle instances are looked at.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 /// An instance that has answered asks for its next event within this time, as a rule.
@@ -172,6 +174,20 @@ impl Pool {
         Ok(Slot::take(&self.taken))
     }
 
+    /// A place for an instance that follows one whose init failed: that one's place is free when its
+    /// end is seen, a moment later.
+    async fn slot_soon(&self) -> Result<Slot, RuntimeError> {
+        let deadline = self.clock.now().plus(SEEN_TO_END.as_millis() as u64);
+        loop {
+            match self.slot() {
+                Err(RuntimeError::Saturated { .. }) if self.clock.now() < deadline => {
+                    self.clock.sleep(Duration::from_millis(5)).await;
+                }
+                slot => return slot,
+            }
+        }
+    }
+
     /// Starts an instance for the requests that wait, if any still do when it is its turn.
     async fn bring_up(self: Arc<Self>, function: Arc<Function>, circumstances: Circumstances) {
         if circumstances.soon_free {
@@ -269,7 +285,7 @@ impl Pool {
         invocation: Invocation,
     ) -> Result<Outcome, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
-        let slot = self.slot()?;
+        let slot = self.slot_soon().await?;
         match self.start(function, log, slot, limit, "invoke").await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));

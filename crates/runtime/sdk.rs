@@ -21,24 +21,25 @@ const PYTHON: [&str; 6] = [
     "urllib3==2.8.0",
 ];
 
-/// The clients of the services that lampejo has, and those that most functions carry around.
+/// The clients of the services that lampejo has, and those that most functions carry around: of the
+/// last release that runs on Node.js 18, which Debian 12 has.
 const NODE: [&str; 16] = [
-    "@aws-sdk/client-cloudwatch-logs@3.1169.0",
-    "@aws-sdk/client-dynamodb@3.1164.0",
-    "@aws-sdk/client-eventbridge@3.1169.0",
-    "@aws-sdk/client-kinesis@3.1143.0",
-    "@aws-sdk/client-lambda@3.1164.0",
-    "@aws-sdk/client-s3@3.1173.0",
-    "@aws-sdk/client-scheduler@3.1169.0",
-    "@aws-sdk/client-secrets-manager@3.1164.0",
-    "@aws-sdk/client-sfn@3.1164.0",
-    "@aws-sdk/client-sns@3.1169.0",
-    "@aws-sdk/client-sqs@3.1169.0",
-    "@aws-sdk/client-ssm@3.1169.0",
-    "@aws-sdk/client-sts@3.1173.0",
-    "@aws-sdk/lib-dynamodb@3.1162.0",
-    "@aws-sdk/lib-storage@3.1173.0",
-    "@aws-sdk/s3-request-presigner@3.1164.0",
+    "@aws-sdk/client-cloudwatch-logs@3.958.0",
+    "@aws-sdk/client-dynamodb@3.958.0",
+    "@aws-sdk/client-eventbridge@3.958.0",
+    "@aws-sdk/client-kinesis@3.958.0",
+    "@aws-sdk/client-lambda@3.958.0",
+    "@aws-sdk/client-s3@3.958.0",
+    "@aws-sdk/client-scheduler@3.958.0",
+    "@aws-sdk/client-secrets-manager@3.958.0",
+    "@aws-sdk/client-sfn@3.958.0",
+    "@aws-sdk/client-sns@3.958.0",
+    "@aws-sdk/client-sqs@3.958.0",
+    "@aws-sdk/client-ssm@3.958.0",
+    "@aws-sdk/client-sts@3.958.0",
+    "@aws-sdk/lib-dynamodb@3.958.0",
+    "@aws-sdk/lib-storage@3.958.0",
+    "@aws-sdk/s3-request-presigner@3.958.0",
 ];
 
 /// Why the SDK is not there.
@@ -119,7 +120,7 @@ pub fn install_sdk(
 fn folder(data: &Path, language: Language) -> Option<PathBuf> {
     match language {
         Language::Python => Some(data.join("sdk").join(PYTHON[0].replace("==", "-"))),
-        Language::Node => Some(data.join("sdk").join("aws-sdk-js-3.1173.0")),
+        Language::Node => Some(data.join("sdk").join("aws-sdk-js-3.958.0")),
         Language::Provided => None,
     }
 }
