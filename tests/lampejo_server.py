@@ -112,7 +112,7 @@ class Server:
             return False
 
     def kill(self):
-        """As a power failure does: no chance to write anything."""
+        """Without a chance to write anything; what the kernel has is still there."""
         self.process.send_signal(signal.SIGKILL)
         self._ended()
 

@@ -91,8 +91,7 @@ impl Answer<'_> {
         let mut parts = RestParts::of(output, self.service.shapes, shape);
         let status = parts.status.unwrap_or(operation.status);
         let headers = std::mem::take(&mut parts.headers);
-        let (body, _) = parts.body();
-        let mut response = self.response(status, "application/json", body);
+        let mut response = self.response(status, "application/json", parts.body());
         response.headers_mut().extend(headers);
         response
     }

@@ -113,24 +113,51 @@ pub trait Writer {
     fn map(&mut self, entries: &mut dyn Iterator<Item = (&String, &dyn Value)>);
 }
 
-/// Gives values out of the form of a protocol, validating them against the schema as it goes.
+/// Gives values out of the form of a protocol, validating them against the schema as it goes. What
+/// a reader does not offer is not there: the value is malformed.
 #[allow(missing_docs)] // One method per kind.
 pub trait Reader {
-    fn string(&mut self) -> Result<String, Malformed>;
+    fn string(&mut self) -> Result<String, Malformed> {
+        Err(unexpected())
+    }
     /// Position in the shape's enumeration; an unknown name is noted as a violation and gives 0.
-    fn enumeration(&mut self) -> Result<usize, Malformed>;
-    fn integer(&mut self) -> Result<i64, Malformed>;
-    fn double(&mut self) -> Result<f64, Malformed>;
-    fn boolean(&mut self) -> Result<bool, Malformed>;
-    fn blob(&mut self) -> Result<Bytes, Malformed>;
-    fn timestamp(&mut self) -> Result<Millis, Malformed>;
-    fn document(&mut self) -> Result<Document, Malformed>;
+    fn enumeration(&mut self) -> Result<usize, Malformed> {
+        Err(unexpected())
+    }
+    fn integer(&mut self) -> Result<i64, Malformed> {
+        Err(unexpected())
+    }
+    fn double(&mut self) -> Result<f64, Malformed> {
+        Err(unexpected())
+    }
+    fn boolean(&mut self) -> Result<bool, Malformed> {
+        Err(unexpected())
+    }
+    fn blob(&mut self) -> Result<Bytes, Malformed> {
+        Err(unexpected())
+    }
+    fn timestamp(&mut self) -> Result<Millis, Malformed> {
+        Err(unexpected())
+    }
+    fn document(&mut self) -> Result<Document, Malformed> {
+        Err(unexpected())
+    }
     /// Calls back with the index of each member that is there and not null.
-    fn structure(&mut self, read: ReadMember<'_>) -> Result<(), Malformed>;
+    fn structure(&mut self, _: ReadMember<'_>) -> Result<(), Malformed> {
+        Err(unexpected())
+    }
     /// Calls back for each element.
-    fn list(&mut self, read: ReadElement<'_>) -> Result<(), Malformed>;
+    fn list(&mut self, _: ReadElement<'_>) -> Result<(), Malformed> {
+        Err(unexpected())
+    }
     /// Calls back for each entry.
-    fn map(&mut self, read: ReadEntry<'_>) -> Result<(), Malformed>;
+    fn map(&mut self, _: ReadEntry<'_>) -> Result<(), Malformed> {
+        Err(unexpected())
+    }
+}
+
+fn unexpected() -> Malformed {
+    Malformed("Expected structure or null".to_owned())
 }
 
 /// Takes the member of an index.

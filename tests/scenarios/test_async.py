@@ -1,4 +1,4 @@
-"""Asynchronous invocations: tried again after one minute and two, kept across a power cut, and
+"""Asynchronous invocations: tried again after one minute and two, kept across a kill -9, and
 given to destinations and dead letters in the end."""
 
 import json
@@ -81,7 +81,7 @@ def test_an_event_that_fails_is_tried_again_after_one_minute_and_two(own_server,
     assert len(tries(own_server, name)) == 3
 
 
-def test_an_event_survives_a_power_cut(own_server, name):
+def test_an_event_survives_a_kill(own_server, name):
     own_server.function(name, FAILING, Timeout=900)
     request_id = send(own_server, name, {})
     eventually(lambda: len(tries(own_server, name)) == 1, "the first try")
@@ -91,7 +91,7 @@ def test_an_event_survives_a_power_cut(own_server, name):
     assert set(tries(own_server, name)) == {f"try {request_id}"}
 
 
-def test_an_event_that_waits_in_a_power_cut_runs_afterwards(own_server, name):
+def test_an_event_that_waits_during_a_kill_runs_afterwards(own_server, name):
     client = own_server.client("lambda")
     own_server.function(name, "def handler(event, context):\n    print('got', event['n'])\n")
     # No place to run: the events wait.

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use kit::Millis;
 
 use crate::{
-    Document, Malformed, ReadElement, ReadEntry, ReadMember, Reader, Structure, Value, Writer,
+    Document, Malformed, ReadMember, Reader, Structure, Value, Writer,
     codec::{
         json::{JsonReader, JsonWriter},
         scalar::ScalarReader,
@@ -111,50 +111,6 @@ impl Reader for RestReader<'_> {
         }
         self.body(read)
     }
-
-    fn string(&mut self) -> Result<String, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn enumeration(&mut self) -> Result<usize, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn integer(&mut self) -> Result<i64, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn double(&mut self) -> Result<f64, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn boolean(&mut self) -> Result<bool, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn blob(&mut self) -> Result<Bytes, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn timestamp(&mut self) -> Result<Millis, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn document(&mut self) -> Result<Document, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn list(&mut self, _: ReadElement<'_>) -> Result<(), Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn map(&mut self, _: ReadEntry<'_>) -> Result<(), Malformed> {
-        Err(not_a_structure())
-    }
-}
-
-fn not_a_structure() -> Malformed {
-    Malformed("Expected structure or null".to_owned())
 }
 
 /// A body that is one blob: handed over without a copy.
@@ -173,38 +129,6 @@ impl Reader for PayloadReader {
     fn document(&mut self) -> Result<Document, Malformed> {
         self.string().map(Document)
     }
-
-    fn enumeration(&mut self) -> Result<usize, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn integer(&mut self) -> Result<i64, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn double(&mut self) -> Result<f64, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn boolean(&mut self) -> Result<bool, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn timestamp(&mut self) -> Result<Millis, Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn structure(&mut self, _: ReadMember<'_>) -> Result<(), Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn list(&mut self, _: ReadElement<'_>) -> Result<(), Malformed> {
-        Err(not_a_structure())
-    }
-
-    fn map(&mut self, _: ReadEntry<'_>) -> Result<(), Malformed> {
-        Err(not_a_structure())
-    }
 }
 
 /// What a REST answer consists of.
@@ -216,7 +140,6 @@ pub(crate) struct RestParts {
     json: JsonWriter,
     shapes: &'static [Shape],
     shape: &'static Shape,
-    any_body: bool,
 }
 
 impl RestParts {
@@ -234,7 +157,6 @@ impl RestParts {
             json: JsonWriter::new(shapes, shape),
             shapes,
             shape,
-            any_body,
         };
         if any_body {
             parts.json.out.push(b'{');
@@ -246,16 +168,9 @@ impl RestParts {
         parts
     }
 
-    /// The body and whether it is a JSON document of ours (not a blob of a user's).
-    pub(crate) fn body(self) -> (Bytes, bool) {
-        match self.payload {
-            Some(payload) => (payload, false),
-            None => (
-                self.json.out.into(),
-                self.any_body
-                    || self.shape.members.iter().any(|it| it.location == Location::Payload),
-            ),
-        }
+    /// The body: a blob as it is, else the document.
+    pub(crate) fn body(self) -> Bytes {
+        self.payload.unwrap_or_else(|| self.json.out.into())
     }
 }
 
