@@ -4,6 +4,17 @@ mod tables;
 
 pub use tables::SERVICE;
 
+pub struct AddLayerVersionPermission;
+pub type AddLayerVersionPermissionInput = AddLayerVersionPermissionRequest;
+pub type AddLayerVersionPermissionOutput = AddLayerVersionPermissionResponse;
+
+impl wire::Call for AddLayerVersionPermission {
+    type Input = AddLayerVersionPermissionInput;
+    type Output = AddLayerVersionPermissionOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 0;
+}
+
 pub struct AddPermission;
 pub type AddPermissionInput = AddPermissionRequest;
 pub type AddPermissionOutput = AddPermissionResponse;
@@ -24,6 +35,17 @@ impl wire::Call for CreateAlias {
     type Output = CreateAliasOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 3;
+}
+
+pub struct CreateCodeSigningConfig;
+pub type CreateCodeSigningConfigInput = CreateCodeSigningConfigRequest;
+pub type CreateCodeSigningConfigOutput = CreateCodeSigningConfigResponse;
+
+impl wire::Call for CreateCodeSigningConfig {
+    type Input = CreateCodeSigningConfigInput;
+    type Output = CreateCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 5;
 }
 
 pub struct CreateEventSourceMapping;
@@ -48,6 +70,17 @@ impl wire::Call for CreateFunction {
     const INDEX: usize = 7;
 }
 
+pub struct CreateFunctionUrlConfig;
+pub type CreateFunctionUrlConfigInput = CreateFunctionUrlConfigRequest;
+pub type CreateFunctionUrlConfigOutput = CreateFunctionUrlConfigResponse;
+
+impl wire::Call for CreateFunctionUrlConfig {
+    type Input = CreateFunctionUrlConfigInput;
+    type Output = CreateFunctionUrlConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 8;
+}
+
 pub struct DeleteAlias;
 pub type DeleteAliasInput = DeleteAliasRequest;
 pub type DeleteAliasOutput = wire::Unit;
@@ -57,6 +90,17 @@ impl wire::Call for DeleteAlias {
     type Output = DeleteAliasOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 9;
+}
+
+pub struct DeleteCodeSigningConfig;
+pub type DeleteCodeSigningConfigInput = DeleteCodeSigningConfigRequest;
+pub type DeleteCodeSigningConfigOutput = DeleteCodeSigningConfigResponse;
+
+impl wire::Call for DeleteCodeSigningConfig {
+    type Input = DeleteCodeSigningConfigInput;
+    type Output = DeleteCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 11;
 }
 
 pub struct DeleteEventSourceMapping;
@@ -81,6 +125,17 @@ impl wire::Call for DeleteFunction {
     const INDEX: usize = 14;
 }
 
+pub struct DeleteFunctionCodeSigningConfig;
+pub type DeleteFunctionCodeSigningConfigInput = DeleteFunctionCodeSigningConfigRequest;
+pub type DeleteFunctionCodeSigningConfigOutput = wire::Unit;
+
+impl wire::Call for DeleteFunctionCodeSigningConfig {
+    type Input = DeleteFunctionCodeSigningConfigInput;
+    type Output = DeleteFunctionCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 15;
+}
+
 pub struct DeleteFunctionConcurrency;
 pub type DeleteFunctionConcurrencyInput = DeleteFunctionConcurrencyRequest;
 pub type DeleteFunctionConcurrencyOutput = wire::Unit;
@@ -103,6 +158,50 @@ impl wire::Call for DeleteFunctionEventInvokeConfig {
     const INDEX: usize = 17;
 }
 
+pub struct DeleteFunctionUrlConfig;
+pub type DeleteFunctionUrlConfigInput = DeleteFunctionUrlConfigRequest;
+pub type DeleteFunctionUrlConfigOutput = wire::Unit;
+
+impl wire::Call for DeleteFunctionUrlConfig {
+    type Input = DeleteFunctionUrlConfigInput;
+    type Output = DeleteFunctionUrlConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 18;
+}
+
+pub struct DeleteLayerVersion;
+pub type DeleteLayerVersionInput = DeleteLayerVersionRequest;
+pub type DeleteLayerVersionOutput = wire::Unit;
+
+impl wire::Call for DeleteLayerVersion {
+    type Input = DeleteLayerVersionInput;
+    type Output = DeleteLayerVersionOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 19;
+}
+
+pub struct DeleteProvisionedConcurrencyConfig;
+pub type DeleteProvisionedConcurrencyConfigInput = DeleteProvisionedConcurrencyConfigRequest;
+pub type DeleteProvisionedConcurrencyConfigOutput = wire::Unit;
+
+impl wire::Call for DeleteProvisionedConcurrencyConfig {
+    type Input = DeleteProvisionedConcurrencyConfigInput;
+    type Output = DeleteProvisionedConcurrencyConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 20;
+}
+
+pub struct DeleteResourcePolicy;
+pub type DeleteResourcePolicyInput = DeleteResourcePolicyRequest;
+pub type DeleteResourcePolicyOutput = wire::Unit;
+
+impl wire::Call for DeleteResourcePolicy {
+    type Input = DeleteResourcePolicyInput;
+    type Output = DeleteResourcePolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 21;
+}
+
 pub struct GetAccountSettings;
 pub type GetAccountSettingsInput = GetAccountSettingsRequest;
 pub type GetAccountSettingsOutput = GetAccountSettingsResponse;
@@ -123,6 +222,17 @@ impl wire::Call for GetAlias {
     type Output = GetAliasOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 23;
+}
+
+pub struct GetCodeSigningConfig;
+pub type GetCodeSigningConfigInput = GetCodeSigningConfigRequest;
+pub type GetCodeSigningConfigOutput = GetCodeSigningConfigResponse;
+
+impl wire::Call for GetCodeSigningConfig {
+    type Input = GetCodeSigningConfigInput;
+    type Output = GetCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 25;
 }
 
 pub struct GetEventSourceMapping;
@@ -202,6 +312,61 @@ impl wire::Call for GetFunctionRecursionConfig {
     const INDEX: usize = 35;
 }
 
+pub struct GetFunctionScalingConfig;
+pub type GetFunctionScalingConfigInput = GetFunctionScalingConfigRequest;
+pub type GetFunctionScalingConfigOutput = GetFunctionScalingConfigResponse;
+
+impl wire::Call for GetFunctionScalingConfig {
+    type Input = GetFunctionScalingConfigInput;
+    type Output = GetFunctionScalingConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 36;
+}
+
+pub struct GetFunctionUrlConfig;
+pub type GetFunctionUrlConfigInput = GetFunctionUrlConfigRequest;
+pub type GetFunctionUrlConfigOutput = GetFunctionUrlConfigResponse;
+
+impl wire::Call for GetFunctionUrlConfig {
+    type Input = GetFunctionUrlConfigInput;
+    type Output = GetFunctionUrlConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 37;
+}
+
+pub struct GetLayerVersion;
+pub type GetLayerVersionInput = GetLayerVersionRequest;
+pub type GetLayerVersionOutput = GetLayerVersionResponse;
+
+impl wire::Call for GetLayerVersion {
+    type Input = GetLayerVersionInput;
+    type Output = GetLayerVersionOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 38;
+}
+
+pub struct GetLayerVersionByArn;
+pub type GetLayerVersionByArnInput = GetLayerVersionByArnRequest;
+pub type GetLayerVersionByArnOutput = GetLayerVersionResponse;
+
+impl wire::Call for GetLayerVersionByArn {
+    type Input = GetLayerVersionByArnInput;
+    type Output = GetLayerVersionByArnOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 39;
+}
+
+pub struct GetLayerVersionPolicy;
+pub type GetLayerVersionPolicyInput = GetLayerVersionPolicyRequest;
+pub type GetLayerVersionPolicyOutput = GetLayerVersionPolicyResponse;
+
+impl wire::Call for GetLayerVersionPolicy {
+    type Input = GetLayerVersionPolicyInput;
+    type Output = GetLayerVersionPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 40;
+}
+
 pub struct GetPolicy;
 pub type GetPolicyInput = GetPolicyRequest;
 pub type GetPolicyOutput = GetPolicyResponse;
@@ -211,6 +376,28 @@ impl wire::Call for GetPolicy {
     type Output = GetPolicyOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 41;
+}
+
+pub struct GetProvisionedConcurrencyConfig;
+pub type GetProvisionedConcurrencyConfigInput = GetProvisionedConcurrencyConfigRequest;
+pub type GetProvisionedConcurrencyConfigOutput = GetProvisionedConcurrencyConfigResponse;
+
+impl wire::Call for GetProvisionedConcurrencyConfig {
+    type Input = GetProvisionedConcurrencyConfigInput;
+    type Output = GetProvisionedConcurrencyConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 42;
+}
+
+pub struct GetResourcePolicy;
+pub type GetResourcePolicyInput = GetResourcePolicyRequest;
+pub type GetResourcePolicyOutput = GetResourcePolicyResponse;
+
+impl wire::Call for GetResourcePolicy {
+    type Input = GetResourcePolicyInput;
+    type Output = GetResourcePolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 43;
 }
 
 pub struct GetRuntimeManagementConfig;
@@ -257,6 +444,17 @@ impl wire::Call for ListAliases {
     const INDEX: usize = 48;
 }
 
+pub struct ListCodeSigningConfigs;
+pub type ListCodeSigningConfigsInput = ListCodeSigningConfigsRequest;
+pub type ListCodeSigningConfigsOutput = ListCodeSigningConfigsResponse;
+
+impl wire::Call for ListCodeSigningConfigs {
+    type Input = ListCodeSigningConfigsInput;
+    type Output = ListCodeSigningConfigsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 50;
+}
+
 pub struct ListEventSourceMappings;
 pub type ListEventSourceMappingsInput = ListEventSourceMappingsRequest;
 pub type ListEventSourceMappingsOutput = ListEventSourceMappingsResponse;
@@ -279,6 +477,17 @@ impl wire::Call for ListFunctionEventInvokeConfigs {
     const INDEX: usize = 53;
 }
 
+pub struct ListFunctionUrlConfigs;
+pub type ListFunctionUrlConfigsInput = ListFunctionUrlConfigsRequest;
+pub type ListFunctionUrlConfigsOutput = ListFunctionUrlConfigsResponse;
+
+impl wire::Call for ListFunctionUrlConfigs {
+    type Input = ListFunctionUrlConfigsInput;
+    type Output = ListFunctionUrlConfigsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 54;
+}
+
 pub struct ListFunctions;
 pub type ListFunctionsInput = ListFunctionsRequest;
 pub type ListFunctionsOutput = ListFunctionsResponse;
@@ -288,6 +497,50 @@ impl wire::Call for ListFunctions {
     type Output = ListFunctionsOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 56;
+}
+
+pub struct ListFunctionsByCodeSigningConfig;
+pub type ListFunctionsByCodeSigningConfigInput = ListFunctionsByCodeSigningConfigRequest;
+pub type ListFunctionsByCodeSigningConfigOutput = ListFunctionsByCodeSigningConfigResponse;
+
+impl wire::Call for ListFunctionsByCodeSigningConfig {
+    type Input = ListFunctionsByCodeSigningConfigInput;
+    type Output = ListFunctionsByCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 57;
+}
+
+pub struct ListLayerVersions;
+pub type ListLayerVersionsInput = ListLayerVersionsRequest;
+pub type ListLayerVersionsOutput = ListLayerVersionsResponse;
+
+impl wire::Call for ListLayerVersions {
+    type Input = ListLayerVersionsInput;
+    type Output = ListLayerVersionsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 58;
+}
+
+pub struct ListLayers;
+pub type ListLayersInput = ListLayersRequest;
+pub type ListLayersOutput = ListLayersResponse;
+
+impl wire::Call for ListLayers {
+    type Input = ListLayersInput;
+    type Output = ListLayersOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 59;
+}
+
+pub struct ListProvisionedConcurrencyConfigs;
+pub type ListProvisionedConcurrencyConfigsInput = ListProvisionedConcurrencyConfigsRequest;
+pub type ListProvisionedConcurrencyConfigsOutput = ListProvisionedConcurrencyConfigsResponse;
+
+impl wire::Call for ListProvisionedConcurrencyConfigs {
+    type Input = ListProvisionedConcurrencyConfigsInput;
+    type Output = ListProvisionedConcurrencyConfigsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 60;
 }
 
 pub struct ListTags;
@@ -312,6 +565,17 @@ impl wire::Call for ListVersionsByFunction {
     const INDEX: usize = 62;
 }
 
+pub struct PublishLayerVersion;
+pub type PublishLayerVersionInput = PublishLayerVersionRequest;
+pub type PublishLayerVersionOutput = PublishLayerVersionResponse;
+
+impl wire::Call for PublishLayerVersion {
+    type Input = PublishLayerVersionInput;
+    type Output = PublishLayerVersionOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 64;
+}
+
 pub struct PublishVersion;
 pub type PublishVersionInput = PublishVersionRequest;
 pub type PublishVersionOutput = FunctionConfiguration;
@@ -321,6 +585,17 @@ impl wire::Call for PublishVersion {
     type Output = PublishVersionOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 65;
+}
+
+pub struct PutFunctionCodeSigningConfig;
+pub type PutFunctionCodeSigningConfigInput = PutFunctionCodeSigningConfigRequest;
+pub type PutFunctionCodeSigningConfigOutput = PutFunctionCodeSigningConfigResponse;
+
+impl wire::Call for PutFunctionCodeSigningConfig {
+    type Input = PutFunctionCodeSigningConfigInput;
+    type Output = PutFunctionCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 66;
 }
 
 pub struct PutFunctionConcurrency;
@@ -343,6 +618,72 @@ impl wire::Call for PutFunctionEventInvokeConfig {
     type Output = PutFunctionEventInvokeConfigOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 68;
+}
+
+pub struct PutFunctionRecursionConfig;
+pub type PutFunctionRecursionConfigInput = PutFunctionRecursionConfigRequest;
+pub type PutFunctionRecursionConfigOutput = PutFunctionRecursionConfigResponse;
+
+impl wire::Call for PutFunctionRecursionConfig {
+    type Input = PutFunctionRecursionConfigInput;
+    type Output = PutFunctionRecursionConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 69;
+}
+
+pub struct PutFunctionScalingConfig;
+pub type PutFunctionScalingConfigInput = PutFunctionScalingConfigRequest;
+pub type PutFunctionScalingConfigOutput = PutFunctionScalingConfigResponse;
+
+impl wire::Call for PutFunctionScalingConfig {
+    type Input = PutFunctionScalingConfigInput;
+    type Output = PutFunctionScalingConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 70;
+}
+
+pub struct PutProvisionedConcurrencyConfig;
+pub type PutProvisionedConcurrencyConfigInput = PutProvisionedConcurrencyConfigRequest;
+pub type PutProvisionedConcurrencyConfigOutput = PutProvisionedConcurrencyConfigResponse;
+
+impl wire::Call for PutProvisionedConcurrencyConfig {
+    type Input = PutProvisionedConcurrencyConfigInput;
+    type Output = PutProvisionedConcurrencyConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 71;
+}
+
+pub struct PutResourcePolicy;
+pub type PutResourcePolicyInput = PutResourcePolicyRequest;
+pub type PutResourcePolicyOutput = PutResourcePolicyResponse;
+
+impl wire::Call for PutResourcePolicy {
+    type Input = PutResourcePolicyInput;
+    type Output = PutResourcePolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 72;
+}
+
+pub struct PutRuntimeManagementConfig;
+pub type PutRuntimeManagementConfigInput = PutRuntimeManagementConfigRequest;
+pub type PutRuntimeManagementConfigOutput = PutRuntimeManagementConfigResponse;
+
+impl wire::Call for PutRuntimeManagementConfig {
+    type Input = PutRuntimeManagementConfigInput;
+    type Output = PutRuntimeManagementConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 73;
+}
+
+pub struct RemoveLayerVersionPermission;
+pub type RemoveLayerVersionPermissionInput = RemoveLayerVersionPermissionRequest;
+pub type RemoveLayerVersionPermissionOutput = wire::Unit;
+
+impl wire::Call for RemoveLayerVersionPermission {
+    type Input = RemoveLayerVersionPermissionInput;
+    type Output = RemoveLayerVersionPermissionOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 74;
 }
 
 pub struct RemovePermission;
@@ -389,6 +730,17 @@ impl wire::Call for UpdateAlias {
     const INDEX: usize = 83;
 }
 
+pub struct UpdateCodeSigningConfig;
+pub type UpdateCodeSigningConfigInput = UpdateCodeSigningConfigRequest;
+pub type UpdateCodeSigningConfigOutput = UpdateCodeSigningConfigResponse;
+
+impl wire::Call for UpdateCodeSigningConfig {
+    type Input = UpdateCodeSigningConfigInput;
+    type Output = UpdateCodeSigningConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 85;
+}
+
 pub struct UpdateEventSourceMapping;
 pub type UpdateEventSourceMappingInput = UpdateEventSourceMappingRequest;
 pub type UpdateEventSourceMappingOutput = EventSourceMappingConfiguration;
@@ -431,6 +783,17 @@ impl wire::Call for UpdateFunctionEventInvokeConfig {
     type Output = UpdateFunctionEventInvokeConfigOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 89;
+}
+
+pub struct UpdateFunctionUrlConfig;
+pub type UpdateFunctionUrlConfigInput = UpdateFunctionUrlConfigRequest;
+pub type UpdateFunctionUrlConfigOutput = UpdateFunctionUrlConfigResponse;
+
+impl wire::Call for UpdateFunctionUrlConfig {
+    type Input = UpdateFunctionUrlConfigInput;
+    type Output = UpdateFunctionUrlConfigOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 90;
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -522,6 +885,77 @@ impl wire::Structure for AccountUsage {
 }
 
 wire::structure_value!(AccountUsage);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub action: String,
+    pub principal: String,
+    pub organization_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for AddLayerVersionPermissionRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.version_number);
+        writer.member(2, &self.statement_id);
+        writer.member(3, &self.action);
+        writer.member(4, &self.principal);
+        writer.member(5, &self.organization_id);
+        writer.member(6, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.version_number = wire::Value::read(reader)?,
+            2 => self.statement_id = wire::Value::read(reader)?,
+            3 => self.action = wire::Value::read(reader)?,
+            4 => self.principal = wire::Value::read(reader)?,
+            5 => self.organization_id = wire::Value::read(reader)?,
+            6 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(AddLayerVersionPermissionRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddLayerVersionPermissionResponse {
+    pub statement: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for AddLayerVersionPermissionResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.statement);
+        writer.member(1, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.statement = wire::Value::read(reader)?,
+            1 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(AddLayerVersionPermissionResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddPermissionRequest {
@@ -672,6 +1106,31 @@ impl wire::Structure for AliasRoutingConfiguration {
 wire::structure_value!(AliasRoutingConfiguration);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AllowedPublishers {
+    pub signing_profile_version_arns: Vec<String>,
+}
+
+impl wire::Structure for AllowedPublishers {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.signing_profile_version_arns);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.signing_profile_version_arns = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(AllowedPublishers);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AmazonManagedKafkaEventSourceConfig {
     pub consumer_group_id: Option<String>,
     pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
@@ -771,6 +1230,90 @@ impl wire::Structure for CapacityProviderConfig {
 wire::structure_value!(CapacityProviderConfig);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CodeSigningConfig {
+    pub code_signing_config_id: String,
+    pub code_signing_config_arn: String,
+    pub description: Option<String>,
+    pub allowed_publishers: AllowedPublishers,
+    pub code_signing_policies: CodeSigningPolicies,
+    pub last_modified: String,
+}
+
+impl wire::Structure for CodeSigningConfig {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_id);
+        writer.member(1, &self.code_signing_config_arn);
+        writer.member(2, &self.description);
+        writer.member(3, &self.allowed_publishers);
+        writer.member(4, &self.code_signing_policies);
+        writer.member(5, &self.last_modified);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_id = wire::Value::read(reader)?,
+            1 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            2 => self.description = wire::Value::read(reader)?,
+            3 => self.allowed_publishers = wire::Value::read(reader)?,
+            4 => self.code_signing_policies = wire::Value::read(reader)?,
+            5 => self.last_modified = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CodeSigningConfig);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CodeSigningPolicies {
+    pub untrusted_artifact_on_deployment: Option<CodeSigningPolicy>,
+}
+
+impl wire::Structure for CodeSigningPolicies {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.untrusted_artifact_on_deployment);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.untrusted_artifact_on_deployment = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CodeSigningPolicies);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum CodeSigningPolicy {
+    #[default]
+    Warn,
+    Enforce,
+}
+
+impl wire::Enumeration for CodeSigningPolicy {
+    const NAMES: &'static [&'static str] = &["Warn", "Enforce"];
+    const ALL: &'static [Self] = &[Self::Warn, Self::Enforce];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(CodeSigningPolicy);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Concurrency {
     pub reserved_concurrent_executions: Option<i32>,
 }
@@ -794,6 +1337,46 @@ impl wire::Structure for Concurrency {
 }
 
 wire::structure_value!(Concurrency);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cors {
+    pub allow_credentials: Option<bool>,
+    pub allow_headers: Option<Vec<String>>,
+    pub allow_methods: Option<Vec<String>>,
+    pub allow_origins: Option<Vec<String>>,
+    pub expose_headers: Option<Vec<String>>,
+    pub max_age: Option<i32>,
+}
+
+impl wire::Structure for Cors {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.allow_credentials);
+        writer.member(1, &self.allow_headers);
+        writer.member(2, &self.allow_methods);
+        writer.member(3, &self.allow_origins);
+        writer.member(4, &self.expose_headers);
+        writer.member(5, &self.max_age);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.allow_credentials = wire::Value::read(reader)?,
+            1 => self.allow_headers = wire::Value::read(reader)?,
+            2 => self.allow_methods = wire::Value::read(reader)?,
+            3 => self.allow_origins = wire::Value::read(reader)?,
+            4 => self.expose_headers = wire::Value::read(reader)?,
+            5 => self.max_age = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(Cors);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateAliasRequest {
@@ -831,6 +1414,65 @@ impl wire::Structure for CreateAliasRequest {
 }
 
 wire::structure_value!(CreateAliasRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateCodeSigningConfigRequest {
+    pub description: Option<String>,
+    pub allowed_publishers: AllowedPublishers,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+    pub tags: Option<wire::Map<String>>,
+}
+
+impl wire::Structure for CreateCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.description);
+        writer.member(1, &self.allowed_publishers);
+        writer.member(2, &self.code_signing_policies);
+        writer.member(3, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.description = wire::Value::read(reader)?,
+            1 => self.allowed_publishers = wire::Value::read(reader)?,
+            2 => self.code_signing_policies = wire::Value::read(reader)?,
+            3 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateCodeSigningConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateCodeSigningConfigResponse {
+    pub code_signing_config: CodeSigningConfig,
+}
+
+impl wire::Structure for CreateCodeSigningConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateCodeSigningConfigResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateEventSourceMappingRequest {
@@ -1051,6 +1693,83 @@ impl wire::Structure for CreateFunctionRequest {
 wire::structure_value!(CreateFunctionRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: FunctionUrlAuthType,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl wire::Structure for CreateFunctionUrlConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+        writer.member(2, &self.auth_type);
+        writer.member(3, &self.cors);
+        writer.member(4, &self.invoke_mode);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            2 => self.auth_type = wire::Value::read(reader)?,
+            3 => self.cors = wire::Value::read(reader)?,
+            4 => self.invoke_mode = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateFunctionUrlConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigResponse {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: FunctionUrlAuthType,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl wire::Structure for CreateFunctionUrlConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_url);
+        writer.member(1, &self.function_arn);
+        writer.member(2, &self.auth_type);
+        writer.member(3, &self.cors);
+        writer.member(4, &self.creation_time);
+        writer.member(5, &self.invoke_mode);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_url = wire::Value::read(reader)?,
+            1 => self.function_arn = wire::Value::read(reader)?,
+            2 => self.auth_type = wire::Value::read(reader)?,
+            3 => self.cors = wire::Value::read(reader)?,
+            4 => self.creation_time = wire::Value::read(reader)?,
+            5 => self.invoke_mode = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateFunctionUrlConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeadLetterConfig {
     pub target_arn: Option<String>,
 }
@@ -1104,6 +1823,44 @@ impl wire::Structure for DeleteAliasRequest {
 wire::structure_value!(DeleteAliasRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+}
+
+impl wire::Structure for DeleteCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteCodeSigningConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigResponse {}
+
+impl wire::Structure for DeleteCodeSigningConfigResponse {
+    fn write(&self, _: &mut dyn wire::Writer) {}
+
+    fn read(&mut self, _: usize, _: &mut dyn wire::Reader) -> Result<(), wire::Malformed> {
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteCodeSigningConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteEventSourceMappingRequest {
     pub uuid: String,
 }
@@ -1127,6 +1884,31 @@ impl wire::Structure for DeleteEventSourceMappingRequest {
 }
 
 wire::structure_value!(DeleteEventSourceMappingRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteFunctionCodeSigningConfigRequest {
+    pub function_name: String,
+}
+
+impl wire::Structure for DeleteFunctionCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteFunctionCodeSigningConfigRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteFunctionConcurrencyRequest {
@@ -1233,6 +2015,118 @@ impl wire::Structure for DeleteFunctionResponse {
 }
 
 wire::structure_value!(DeleteFunctionResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+impl wire::Structure for DeleteFunctionUrlConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteFunctionUrlConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl wire::Structure for DeleteLayerVersionRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.version_number);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.version_number = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteLayerVersionRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+}
+
+impl wire::Structure for DeleteProvisionedConcurrencyConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteProvisionedConcurrencyConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteResourcePolicyRequest {
+    pub resource_arn: String,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for DeleteResourcePolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.resource_arn);
+        writer.member(1, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.resource_arn = wire::Value::read(reader)?,
+            1 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteResourcePolicyRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DestinationConfig {
@@ -2219,6 +3113,34 @@ impl wire::Structure for FunctionRuntimeConfig {
 
 wire::structure_value!(FunctionRuntimeConfig);
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FunctionScalingConfig {
+    pub min_execution_environments: Option<i32>,
+    pub max_execution_environments: Option<i32>,
+}
+
+impl wire::Structure for FunctionScalingConfig {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.min_execution_environments);
+        writer.member(1, &self.max_execution_environments);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.min_execution_environments = wire::Value::read(reader)?,
+            1 => self.max_execution_environments = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(FunctionScalingConfig);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum FunctionUrlAuthType {
@@ -2237,6 +3159,49 @@ impl wire::Enumeration for FunctionUrlAuthType {
 }
 
 wire::enumeration_value!(FunctionUrlAuthType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    pub function_url: String,
+    pub function_arn: String,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub cors: Option<Cors>,
+    pub auth_type: FunctionUrlAuthType,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl wire::Structure for FunctionUrlConfig {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_url);
+        writer.member(1, &self.function_arn);
+        writer.member(2, &self.creation_time);
+        writer.member(3, &self.last_modified_time);
+        writer.member(4, &self.cors);
+        writer.member(5, &self.auth_type);
+        writer.member(6, &self.invoke_mode);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_url = wire::Value::read(reader)?,
+            1 => self.function_arn = wire::Value::read(reader)?,
+            2 => self.creation_time = wire::Value::read(reader)?,
+            3 => self.last_modified_time = wire::Value::read(reader)?,
+            4 => self.cors = wire::Value::read(reader)?,
+            5 => self.auth_type = wire::Value::read(reader)?,
+            6 => self.invoke_mode = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(FunctionUrlConfig);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
@@ -2342,6 +3307,56 @@ impl wire::Structure for GetAliasRequest {
 }
 
 wire::structure_value!(GetAliasRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+}
+
+impl wire::Structure for GetCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetCodeSigningConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetCodeSigningConfigResponse {
+    pub code_signing_config: CodeSigningConfig,
+}
+
+impl wire::Structure for GetCodeSigningConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetCodeSigningConfigResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetEventSourceMappingRequest {
@@ -2643,6 +3658,294 @@ impl wire::Structure for GetFunctionResponse {
 wire::structure_value!(GetFunctionResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetFunctionScalingConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+}
+
+impl wire::Structure for GetFunctionScalingConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetFunctionScalingConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetFunctionScalingConfigResponse {
+    pub function_arn: Option<String>,
+    pub applied_function_scaling_config: Option<FunctionScalingConfig>,
+    pub requested_function_scaling_config: Option<FunctionScalingConfig>,
+}
+
+impl wire::Structure for GetFunctionScalingConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_arn);
+        writer.member(1, &self.applied_function_scaling_config);
+        writer.member(2, &self.requested_function_scaling_config);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_arn = wire::Value::read(reader)?,
+            1 => self.applied_function_scaling_config = wire::Value::read(reader)?,
+            2 => self.requested_function_scaling_config = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetFunctionScalingConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+impl wire::Structure for GetFunctionUrlConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetFunctionUrlConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetFunctionUrlConfigResponse {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: FunctionUrlAuthType,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl wire::Structure for GetFunctionUrlConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_url);
+        writer.member(1, &self.function_arn);
+        writer.member(2, &self.auth_type);
+        writer.member(3, &self.cors);
+        writer.member(4, &self.creation_time);
+        writer.member(5, &self.last_modified_time);
+        writer.member(6, &self.invoke_mode);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_url = wire::Value::read(reader)?,
+            1 => self.function_arn = wire::Value::read(reader)?,
+            2 => self.auth_type = wire::Value::read(reader)?,
+            3 => self.cors = wire::Value::read(reader)?,
+            4 => self.creation_time = wire::Value::read(reader)?,
+            5 => self.last_modified_time = wire::Value::read(reader)?,
+            6 => self.invoke_mode = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetFunctionUrlConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionByArnRequest {
+    pub arn: String,
+}
+
+impl wire::Structure for GetLayerVersionByArnRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLayerVersionByArnRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionPolicyRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl wire::Structure for GetLayerVersionPolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.version_number);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.version_number = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLayerVersionPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for GetLayerVersionPolicyResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy);
+        writer.member(1, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy = wire::Value::read(reader)?,
+            1 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLayerVersionPolicyResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl wire::Structure for GetLayerVersionRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.version_number);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.version_number = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLayerVersionRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+}
+
+impl wire::Structure for GetLayerVersionResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.content);
+        writer.member(1, &self.layer_arn);
+        writer.member(2, &self.layer_version_arn);
+        writer.member(3, &self.description);
+        writer.member(4, &self.created_date);
+        writer.member(5, &self.version);
+        writer.member(6, &self.compatible_architectures);
+        writer.member(7, &self.compatible_runtimes);
+        writer.member(8, &self.license_info);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.content = wire::Value::read(reader)?,
+            1 => self.layer_arn = wire::Value::read(reader)?,
+            2 => self.layer_version_arn = wire::Value::read(reader)?,
+            3 => self.description = wire::Value::read(reader)?,
+            4 => self.created_date = wire::Value::read(reader)?,
+            5 => self.version = wire::Value::read(reader)?,
+            6 => self.compatible_architectures = wire::Value::read(reader)?,
+            7 => self.compatible_runtimes = wire::Value::read(reader)?,
+            8 => self.license_info = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLayerVersionResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetPolicyRequest {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -2697,6 +4000,127 @@ impl wire::Structure for GetPolicyResponse {
 }
 
 wire::structure_value!(GetPolicyResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+}
+
+impl wire::Structure for GetProvisionedConcurrencyConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetProvisionedConcurrencyConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+impl wire::Structure for GetProvisionedConcurrencyConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.requested_provisioned_concurrent_executions);
+        writer.member(1, &self.available_provisioned_concurrent_executions);
+        writer.member(2, &self.allocated_provisioned_concurrent_executions);
+        writer.member(3, &self.status);
+        writer.member(4, &self.status_reason);
+        writer.member(5, &self.last_modified);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.requested_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            1 => self.available_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            2 => self.allocated_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            3 => self.status = wire::Value::read(reader)?,
+            4 => self.status_reason = wire::Value::read(reader)?,
+            5 => self.last_modified = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetProvisionedConcurrencyConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetResourcePolicyRequest {
+    pub resource_arn: String,
+}
+
+impl wire::Structure for GetResourcePolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.resource_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.resource_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetResourcePolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetResourcePolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for GetResourcePolicyResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy);
+        writer.member(1, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy = wire::Value::read(reader)?,
+            1 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetResourcePolicyResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetRuntimeManagementConfigRequest {
@@ -3039,6 +4463,25 @@ impl wire::Structure for InvokeAsyncResponse {
 }
 
 wire::structure_value!(InvokeAsyncResponse);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum InvokeMode {
+    #[default]
+    Buffered,
+    ResponseStream,
+}
+
+impl wire::Enumeration for InvokeMode {
+    const NAMES: &'static [&'static str] = &["BUFFERED", "RESPONSE_STREAM"];
+    const ALL: &'static [Self] = &[Self::Buffered, Self::ResponseStream];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(InvokeMode);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
@@ -3411,6 +4854,169 @@ impl wire::Structure for Layer {
 
 wire::structure_value!(Layer);
 
+#[derive(Clone, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    pub s3_bucket: Option<String>,
+    pub s3_key: Option<String>,
+    pub s3_object_version: Option<String>,
+    pub s3_object_storage_mode: Option<S3ObjectStorageMode>,
+    pub zip_file: Option<bytes::Bytes>,
+}
+
+impl wire::Structure for LayerVersionContentInput {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.s3_bucket);
+        writer.member(1, &self.s3_key);
+        writer.member(2, &self.s3_object_version);
+        writer.member(3, &self.s3_object_storage_mode);
+        writer.member(4, &self.zip_file);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.s3_bucket = wire::Value::read(reader)?,
+            1 => self.s3_key = wire::Value::read(reader)?,
+            2 => self.s3_object_version = wire::Value::read(reader)?,
+            3 => self.s3_object_storage_mode = wire::Value::read(reader)?,
+            4 => self.zip_file = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for LayerVersionContentInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LayerVersionContentInput")
+            .field("s3_bucket", &self.s3_bucket)
+            .field("s3_key", &self.s3_key)
+            .field("s3_object_version", &self.s3_object_version)
+            .field("s3_object_storage_mode", &self.s3_object_storage_mode)
+            .field("zip_file", &"***")
+            .finish()
+    }
+}
+
+wire::structure_value!(LayerVersionContentInput);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    pub location: Option<String>,
+    pub code_sha256: Option<String>,
+    pub code_size: Option<i64>,
+    pub signing_profile_version_arn: Option<String>,
+    pub signing_job_arn: Option<String>,
+    pub resolved_s3_object: Option<ResolvedS3Object>,
+}
+
+impl wire::Structure for LayerVersionContentOutput {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.location);
+        writer.member(1, &self.code_sha256);
+        writer.member(2, &self.code_size);
+        writer.member(3, &self.signing_profile_version_arn);
+        writer.member(4, &self.signing_job_arn);
+        writer.member(5, &self.resolved_s3_object);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.location = wire::Value::read(reader)?,
+            1 => self.code_sha256 = wire::Value::read(reader)?,
+            2 => self.code_size = wire::Value::read(reader)?,
+            3 => self.signing_profile_version_arn = wire::Value::read(reader)?,
+            4 => self.signing_job_arn = wire::Value::read(reader)?,
+            5 => self.resolved_s3_object = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(LayerVersionContentOutput);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    pub layer_version_arn: Option<String>,
+    pub version: Option<i64>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+}
+
+impl wire::Structure for LayerVersionsListItem {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_version_arn);
+        writer.member(1, &self.version);
+        writer.member(2, &self.description);
+        writer.member(3, &self.created_date);
+        writer.member(4, &self.compatible_architectures);
+        writer.member(5, &self.compatible_runtimes);
+        writer.member(6, &self.license_info);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_version_arn = wire::Value::read(reader)?,
+            1 => self.version = wire::Value::read(reader)?,
+            2 => self.description = wire::Value::read(reader)?,
+            3 => self.created_date = wire::Value::read(reader)?,
+            4 => self.compatible_architectures = wire::Value::read(reader)?,
+            5 => self.compatible_runtimes = wire::Value::read(reader)?,
+            6 => self.license_info = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(LayerVersionsListItem);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayersListItem {
+    pub layer_name: Option<String>,
+    pub layer_arn: Option<String>,
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
+impl wire::Structure for LayersListItem {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.layer_arn);
+        writer.member(2, &self.latest_matching_version);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.layer_arn = wire::Value::read(reader)?,
+            2 => self.latest_matching_version = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(LayersListItem);
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListAliasesRequest {
     pub function_name: String,
@@ -3472,6 +5078,62 @@ impl wire::Structure for ListAliasesResponse {
 }
 
 wire::structure_value!(ListAliasesResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListCodeSigningConfigsRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListCodeSigningConfigsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.marker);
+        writer.member(1, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.marker = wire::Value::read(reader)?,
+            1 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListCodeSigningConfigsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListCodeSigningConfigsResponse {
+    pub next_marker: Option<String>,
+    pub code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+impl wire::Structure for ListCodeSigningConfigsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.next_marker);
+        writer.member(1, &self.code_signing_configs);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.next_marker = wire::Value::read(reader)?,
+            1 => self.code_signing_configs = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListCodeSigningConfigsResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListEventSourceMappingsRequest {
@@ -3595,6 +5257,124 @@ impl wire::Structure for ListFunctionEventInvokeConfigsResponse {
 wire::structure_value!(ListFunctionEventInvokeConfigsResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListFunctionUrlConfigsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListFunctionUrlConfigsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsResponse {
+    pub function_url_configs: Vec<FunctionUrlConfig>,
+    pub next_marker: Option<String>,
+}
+
+impl wire::Structure for ListFunctionUrlConfigsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_url_configs);
+        writer.member(1, &self.next_marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_url_configs = wire::Value::read(reader)?,
+            1 => self.next_marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListFunctionUrlConfigsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListFunctionsByCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_arn);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListFunctionsByCodeSigningConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigResponse {
+    pub next_marker: Option<String>,
+    pub function_arns: Option<Vec<String>>,
+}
+
+impl wire::Structure for ListFunctionsByCodeSigningConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.next_marker);
+        writer.member(1, &self.function_arns);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.next_marker = wire::Value::read(reader)?,
+            1 => self.function_arns = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListFunctionsByCodeSigningConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListFunctionsRequest {
     pub master_region: Option<String>,
     pub function_version: Option<FunctionVersion>,
@@ -3655,6 +5435,192 @@ impl wire::Structure for ListFunctionsResponse {
 }
 
 wire::structure_value!(ListFunctionsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayerVersionsRequest {
+    pub compatible_architecture: Option<Architecture>,
+    pub compatible_runtime: Option<String>,
+    pub layer_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListLayerVersionsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.compatible_architecture);
+        writer.member(1, &self.compatible_runtime);
+        writer.member(2, &self.layer_name);
+        writer.member(3, &self.marker);
+        writer.member(4, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.compatible_architecture = wire::Value::read(reader)?,
+            1 => self.compatible_runtime = wire::Value::read(reader)?,
+            2 => self.layer_name = wire::Value::read(reader)?,
+            3 => self.marker = wire::Value::read(reader)?,
+            4 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListLayerVersionsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayerVersionsResponse {
+    pub next_marker: Option<String>,
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+impl wire::Structure for ListLayerVersionsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.next_marker);
+        writer.member(1, &self.layer_versions);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.next_marker = wire::Value::read(reader)?,
+            1 => self.layer_versions = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListLayerVersionsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayersRequest {
+    pub compatible_architecture: Option<Architecture>,
+    pub compatible_runtime: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListLayersRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.compatible_architecture);
+        writer.member(1, &self.compatible_runtime);
+        writer.member(2, &self.marker);
+        writer.member(3, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.compatible_architecture = wire::Value::read(reader)?,
+            1 => self.compatible_runtime = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            3 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListLayersRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayersResponse {
+    pub next_marker: Option<String>,
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+impl wire::Structure for ListLayersResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.next_marker);
+        writer.member(1, &self.layers);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.next_marker = wire::Value::read(reader)?,
+            1 => self.layers = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListLayersResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsRequest {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListProvisionedConcurrencyConfigsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListProvisionedConcurrencyConfigsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    pub next_marker: Option<String>,
+}
+
+impl wire::Structure for ListProvisionedConcurrencyConfigsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.provisioned_concurrency_configs);
+        writer.member(1, &self.next_marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.provisioned_concurrency_configs = wire::Value::read(reader)?,
+            1 => self.next_marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListProvisionedConcurrencyConfigsResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsRequest {
@@ -3907,6 +5873,69 @@ impl wire::Enumeration for PackageType {
 wire::enumeration_value!(PackageType);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    pub function_arn: Option<String>,
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+impl wire::Structure for ProvisionedConcurrencyConfigListItem {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_arn);
+        writer.member(1, &self.requested_provisioned_concurrent_executions);
+        writer.member(2, &self.available_provisioned_concurrent_executions);
+        writer.member(3, &self.allocated_provisioned_concurrent_executions);
+        writer.member(4, &self.status);
+        writer.member(5, &self.status_reason);
+        writer.member(6, &self.last_modified);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_arn = wire::Value::read(reader)?,
+            1 => self.requested_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            2 => self.available_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            3 => self.allocated_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            4 => self.status = wire::Value::read(reader)?,
+            5 => self.status_reason = wire::Value::read(reader)?,
+            6 => self.last_modified = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ProvisionedConcurrencyConfigListItem);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum ProvisionedConcurrencyStatusEnum {
+    #[default]
+    InProgress,
+    Ready,
+    Failed,
+}
+
+impl wire::Enumeration for ProvisionedConcurrencyStatusEnum {
+    const NAMES: &'static [&'static str] = &["IN_PROGRESS", "READY", "FAILED"];
+    const ALL: &'static [Self] = &[Self::InProgress, Self::Ready, Self::Failed];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(ProvisionedConcurrencyStatusEnum);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProvisionedPollerConfig {
     pub minimum_pollers: Option<i32>,
     pub maximum_pollers: Option<i32>,
@@ -3936,6 +5965,95 @@ impl wire::Structure for ProvisionedPollerConfig {
 }
 
 wire::structure_value!(ProvisionedPollerConfig);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublishLayerVersionRequest {
+    pub layer_name: String,
+    pub description: Option<String>,
+    pub content: LayerVersionContentInput,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+}
+
+impl wire::Structure for PublishLayerVersionRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.description);
+        writer.member(2, &self.content);
+        writer.member(3, &self.compatible_architectures);
+        writer.member(4, &self.compatible_runtimes);
+        writer.member(5, &self.license_info);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.description = wire::Value::read(reader)?,
+            2 => self.content = wire::Value::read(reader)?,
+            3 => self.compatible_architectures = wire::Value::read(reader)?,
+            4 => self.compatible_runtimes = wire::Value::read(reader)?,
+            5 => self.license_info = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PublishLayerVersionRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublishLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+}
+
+impl wire::Structure for PublishLayerVersionResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.content);
+        writer.member(1, &self.layer_arn);
+        writer.member(2, &self.layer_version_arn);
+        writer.member(3, &self.description);
+        writer.member(4, &self.created_date);
+        writer.member(5, &self.version);
+        writer.member(6, &self.compatible_architectures);
+        writer.member(7, &self.compatible_runtimes);
+        writer.member(8, &self.license_info);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.content = wire::Value::read(reader)?,
+            1 => self.layer_arn = wire::Value::read(reader)?,
+            2 => self.layer_version_arn = wire::Value::read(reader)?,
+            3 => self.description = wire::Value::read(reader)?,
+            4 => self.created_date = wire::Value::read(reader)?,
+            5 => self.version = wire::Value::read(reader)?,
+            6 => self.compatible_architectures = wire::Value::read(reader)?,
+            7 => self.compatible_runtimes = wire::Value::read(reader)?,
+            8 => self.license_info = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PublishLayerVersionResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PublishVersionRequest {
@@ -3973,6 +6091,62 @@ impl wire::Structure for PublishVersionRequest {
 }
 
 wire::structure_value!(PublishVersionRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+    pub function_name: String,
+}
+
+impl wire::Structure for PutFunctionCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_arn);
+        writer.member(1, &self.function_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            1 => self.function_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutFunctionCodeSigningConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigResponse {
+    pub code_signing_config_arn: String,
+    pub function_name: String,
+}
+
+impl wire::Structure for PutFunctionCodeSigningConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_arn);
+        writer.member(1, &self.function_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            1 => self.function_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutFunctionCodeSigningConfigResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutFunctionConcurrencyRequest {
@@ -4039,6 +6213,310 @@ impl wire::Structure for PutFunctionEventInvokeConfigRequest {
 
 wire::structure_value!(PutFunctionEventInvokeConfigRequest);
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigRequest {
+    pub function_name: String,
+    pub recursive_loop: RecursiveLoop,
+}
+
+impl wire::Structure for PutFunctionRecursionConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.recursive_loop);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.recursive_loop = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutFunctionRecursionConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigResponse {
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+impl wire::Structure for PutFunctionRecursionConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.recursive_loop);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.recursive_loop = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutFunctionRecursionConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutFunctionScalingConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+    pub function_scaling_config: Option<FunctionScalingConfig>,
+}
+
+impl wire::Structure for PutFunctionScalingConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+        writer.member(2, &self.function_scaling_config);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            2 => self.function_scaling_config = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutFunctionScalingConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutFunctionScalingConfigResponse {
+    pub function_state: Option<State>,
+}
+
+impl wire::Structure for PutFunctionScalingConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_state);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_state = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutFunctionScalingConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigRequest {
+    pub function_name: String,
+    pub qualifier: String,
+    pub provisioned_concurrent_executions: i32,
+}
+
+impl wire::Structure for PutProvisionedConcurrencyConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+        writer.member(2, &self.provisioned_concurrent_executions);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            2 => self.provisioned_concurrent_executions = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutProvisionedConcurrencyConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+impl wire::Structure for PutProvisionedConcurrencyConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.requested_provisioned_concurrent_executions);
+        writer.member(1, &self.allocated_provisioned_concurrent_executions);
+        writer.member(2, &self.available_provisioned_concurrent_executions);
+        writer.member(3, &self.status);
+        writer.member(4, &self.status_reason);
+        writer.member(5, &self.last_modified);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.requested_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            1 => self.allocated_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            2 => self.available_provisioned_concurrent_executions = wire::Value::read(reader)?,
+            3 => self.status = wire::Value::read(reader)?,
+            4 => self.status_reason = wire::Value::read(reader)?,
+            5 => self.last_modified = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutProvisionedConcurrencyConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutResourcePolicyRequest {
+    pub resource_arn: String,
+    pub policy: String,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for PutResourcePolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.resource_arn);
+        writer.member(1, &self.policy);
+        writer.member(2, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.resource_arn = wire::Value::read(reader)?,
+            1 => self.policy = wire::Value::read(reader)?,
+            2 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutResourcePolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutResourcePolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for PutResourcePolicyResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy);
+        writer.member(1, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy = wire::Value::read(reader)?,
+            1 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutResourcePolicyResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub update_runtime_on: UpdateRuntimeOn,
+    pub runtime_version_arn: Option<String>,
+}
+
+impl wire::Structure for PutRuntimeManagementConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+        writer.member(2, &self.update_runtime_on);
+        writer.member(3, &self.runtime_version_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            2 => self.update_runtime_on = wire::Value::read(reader)?,
+            3 => self.runtime_version_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutRuntimeManagementConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigResponse {
+    pub update_runtime_on: UpdateRuntimeOn,
+    pub function_arn: String,
+    pub runtime_version_arn: Option<String>,
+}
+
+impl wire::Structure for PutRuntimeManagementConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.update_runtime_on);
+        writer.member(1, &self.function_arn);
+        writer.member(2, &self.runtime_version_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.update_runtime_on = wire::Value::read(reader)?,
+            1 => self.function_arn = wire::Value::read(reader)?,
+            2 => self.runtime_version_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PutRuntimeManagementConfigResponse);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum RecursiveLoop {
@@ -4057,6 +6535,40 @@ impl wire::Enumeration for RecursiveLoop {
 }
 
 wire::enumeration_value!(RecursiveLoop);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub revision_id: Option<String>,
+}
+
+impl wire::Structure for RemoveLayerVersionPermissionRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.layer_name);
+        writer.member(1, &self.version_number);
+        writer.member(2, &self.statement_id);
+        writer.member(3, &self.revision_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.layer_name = wire::Value::read(reader)?,
+            1 => self.version_number = wire::Value::read(reader)?,
+            2 => self.statement_id = wire::Value::read(reader)?,
+            3 => self.revision_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(RemoveLayerVersionPermissionRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RemovePermissionRequest {
@@ -4957,6 +7469,65 @@ impl wire::Structure for UpdateAliasRequest {
 wire::structure_value!(UpdateAliasRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigRequest {
+    pub code_signing_config_arn: String,
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+}
+
+impl wire::Structure for UpdateCodeSigningConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config_arn);
+        writer.member(1, &self.description);
+        writer.member(2, &self.allowed_publishers);
+        writer.member(3, &self.code_signing_policies);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config_arn = wire::Value::read(reader)?,
+            1 => self.description = wire::Value::read(reader)?,
+            2 => self.allowed_publishers = wire::Value::read(reader)?,
+            3 => self.code_signing_policies = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateCodeSigningConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigResponse {
+    pub code_signing_config: CodeSigningConfig,
+}
+
+impl wire::Structure for UpdateCodeSigningConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.code_signing_config);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.code_signing_config = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateCodeSigningConfigResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateEventSourceMappingRequest {
     pub uuid: String,
     pub function_name: Option<String>,
@@ -5252,6 +7823,86 @@ impl wire::Structure for UpdateFunctionEventInvokeConfigRequest {
 }
 
 wire::structure_value!(UpdateFunctionEventInvokeConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigRequest {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl wire::Structure for UpdateFunctionUrlConfigRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.qualifier);
+        writer.member(2, &self.auth_type);
+        writer.member(3, &self.cors);
+        writer.member(4, &self.invoke_mode);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.qualifier = wire::Value::read(reader)?,
+            2 => self.auth_type = wire::Value::read(reader)?,
+            3 => self.cors = wire::Value::read(reader)?,
+            4 => self.invoke_mode = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateFunctionUrlConfigRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigResponse {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: FunctionUrlAuthType,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl wire::Structure for UpdateFunctionUrlConfigResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_url);
+        writer.member(1, &self.function_arn);
+        writer.member(2, &self.auth_type);
+        writer.member(3, &self.cors);
+        writer.member(4, &self.creation_time);
+        writer.member(5, &self.last_modified_time);
+        writer.member(6, &self.invoke_mode);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_url = wire::Value::read(reader)?,
+            1 => self.function_arn = wire::Value::read(reader)?,
+            2 => self.auth_type = wire::Value::read(reader)?,
+            3 => self.cors = wire::Value::read(reader)?,
+            4 => self.creation_time = wire::Value::read(reader)?,
+            5 => self.last_modified_time = wire::Value::read(reader)?,
+            6 => self.invoke_mode = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateFunctionUrlConfigResponse);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
