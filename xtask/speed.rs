@@ -11,7 +11,9 @@ mod chain;
 mod floors;
 mod functions;
 mod http;
+mod many;
 mod objects;
+mod packages;
 mod queues;
 mod start;
 mod table;
@@ -31,10 +33,13 @@ use crate::{
 use bench::Bench;
 use table::Table;
 
+/// Room for the instances of every workload.
+const MAX_INSTANCES: usize = many::FUNCTIONS + 200;
+
 /// What to measure where.
 #[derive(Args)]
 pub(crate) struct Flags {
-    /// Only these: start, functions, queues, objects, chain
+    /// Only these: start, functions, packages, queues, objects, chain, many
     only: Vec<String>,
     /// Where the data folder is made: it decides which disk is measured
     #[arg(long)]
@@ -66,7 +71,8 @@ async fn measure(binary: &Path, flags: &Flags) -> anyhow::Result<()> {
         start::measure(binary, &server_flags(flags, &folder.path().join("start")), &mut table)
             .await?;
     }
-    let data = server_flags(flags, &folder.path().join("data"));
+    let mut data = server_flags(flags, &folder.path().join("data"));
+    data.extend(["--max-instances".into(), MAX_INSTANCES.to_string().into()]);
     let log = folder.path().join("server.log");
     let server = Server::start(binary, &data, File::create(&log)?.into()).await?;
     let bench = Bench { address: server.address, folder: folder.path().to_path_buf() };
@@ -88,6 +94,9 @@ async fn workloads(
     if wanted("functions") {
         functions::measure(bench, table).await?;
     }
+    if wanted("packages") {
+        packages::measure(bench, table).await?;
+    }
     if wanted("queues") {
         queues::measure(bench, table).await?;
     }
@@ -96,6 +105,10 @@ async fn workloads(
     }
     if wanted("chain") {
         chain::measure(bench, table).await?;
+    }
+    // Last: its instances take memory and time from whatever runs beside them.
+    if wanted("many") {
+        many::measure(bench, table).await?;
     }
     Ok(())
 }
