@@ -3410,8 +3410,8 @@ wire::structure_value!(GetFunctionCodeSigningConfigRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetFunctionCodeSigningConfigResponse {
-    pub code_signing_config_arn: String,
-    pub function_name: String,
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: Option<String>,
 }
 
 impl wire::Structure for GetFunctionCodeSigningConfigResponse {
@@ -4731,6 +4731,7 @@ pub enum LastUpdateStatusReasonCode {
     DisallowedByVpcEncryptionControl,
     IncompatibleAcceleratorInstanceTypes,
     DependencyError,
+    Creating,
 }
 
 impl wire::Enumeration for LastUpdateStatusReasonCode {
@@ -4772,6 +4773,7 @@ impl wire::Enumeration for LastUpdateStatusReasonCode {
         "DisallowedByVpcEncryptionControl",
         "IncompatibleAcceleratorInstanceTypes",
         "DependencyError",
+        "Creating",
     ];
     const ALL: &'static [Self] = &[
         Self::EniLimitExceeded,
@@ -4811,6 +4813,7 @@ impl wire::Enumeration for LastUpdateStatusReasonCode {
         Self::DisallowedByVpcEncryptionControl,
         Self::IncompatibleAcceleratorInstanceTypes,
         Self::DependencyError,
+        Self::Creating,
     ];
 
     fn index(self) -> usize {

@@ -125,6 +125,7 @@ pub(crate) fn event_head(invocation: &Invocation, deadline_ms: u64) -> Vec<u8> {
         ("Lambda-Runtime-Trace-Id", Some(&invocation.trace_id)),
         ("Lambda-Runtime-Client-Context", invocation.client_context.as_deref()),
         ("Lambda-Runtime-Cognito-Identity", invocation.cognito_identity.as_deref()),
+        ("Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id.as_deref()),
         ("Content-Length", Some(&length)),
     ];
     for (name, value) in fields {
@@ -224,6 +225,7 @@ mod tests {
             trace_id: "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700".into(),
             client_context: Some("{\"a\":\r\n1}".into()),
             cognito_identity: None,
+            tenant_id: Some("blue".into()),
         }
     }
 
@@ -237,8 +239,12 @@ mod tests {
         let head = event_head(&invocation, 123);
         let answer = desk.hand(&invocation.request_id, &head, &invocation.payload).await;
         let event = runtime.receive().await;
-        for part in ["Deadline-Ms: 123\r\n", "Client-Context: {\"a\":  1}\r\n", "\r\n\r\n{\"a\":1}"]
-        {
+        for part in [
+            "Deadline-Ms: 123\r\n",
+            "Client-Context: {\"a\":  1}\r\n",
+            "Tenant-Id: blue\r\n",
+            "\r\n\r\n{\"a\":1}",
+        ] {
             assert!(event.contains(part), "{part} in {event}");
         }
         let path = format!("invocation/{}/response", invocation.request_id);

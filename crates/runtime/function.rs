@@ -84,6 +84,8 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// Cognito identity JSON, if any.
     pub cognito_identity: Option<String>,
+    /// Whom a function with tenant isolation serves.
+    pub tenant_id: Option<String>,
 }
 
 /// What an invocation came to. A function's own failure is an outcome, not an error.

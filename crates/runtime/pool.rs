@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::Clock;
+use kit::{Clock, Region};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -104,6 +104,13 @@ impl Pool {
     /// for its answer, the first time that a runtime is asked for.
     pub fn check(&self, runtime: &str) -> Result<(), RuntimeError> {
         self.starter.languages.provider(runtime).map(drop)
+    }
+
+    /// Names the version of a runtime that this machine has, as functions' logs do. May wait as `check`
+    /// does.
+    pub fn runtime_version(&self, region: &Region, runtime: &str) -> Result<String, RuntimeError> {
+        let provider = self.starter.languages.provider(runtime)?;
+        Ok(runtime_arn(region, &provider.label()))
     }
 
     /// Runs one invocation. A caller that drops the future stops the instance.
@@ -233,7 +240,7 @@ impl Pool {
         let provider = provider.map_err(NotStarted::Machine)?;
         if phase == "init" {
             let (now, label) = (self.clock.now(), provider.label());
-            let arn = runtime_arn(function, &label);
+            let arn = runtime_arn(&function.region, &label);
             lines::init_start(function, now, &label, &arn).into_iter().for_each(|l| log.write(l));
             provider.warning.iter().for_each(|warning| log.write(warning.clone()));
         }
@@ -361,8 +368,8 @@ impl Pool {
 }
 
 /// Names the runtime's version as AWS does: by a digest.
-fn runtime_arn(function: &Function, label: &str) -> String {
+fn runtime_arn(region: &Region, label: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = hex::encode(Sha256::digest(label));
-    format!("arn:aws:lambda:{}::runtime:{digest}", function.region)
+    format!("arn:aws:lambda:{}::runtime:{digest}", region)
 }

@@ -65,7 +65,11 @@ impl Lambda {
         let kept = |run: &Arc<runtime::Function>| {
             new.as_ref().is_some_and(|new| new.runs.values().any(|it| it.key == run.key))
         };
-        let runs: Vec<_> = old.runs.values().filter(|run| !kept(run)).cloned().collect();
+        let gone = old.runs.values().filter(|run| !kept(run));
+        let with_tenants = gone.flat_map(|run| {
+            std::iter::once(run.clone()).chain(self.functions.tenants.leave(&run.key))
+        });
+        let runs: Vec<_> = with_tenants.collect();
         let still = new.as_ref().map(|new| new.blobs()).unwrap_or_default();
         let blobs = old.blobs().difference(&still).copied().collect();
         // First, so that their code has a name at every moment.

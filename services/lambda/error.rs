@@ -44,8 +44,11 @@ pub enum Error {
         "The operation cannot be performed at this time. An update is in progress for resource: {0}"
     )]
     UpdateInProgress(String),
-    #[error("Version {version} is used by aliases: {aliases:?}. Delete or update them first.")]
-    VersionInUse { version: u64, aliases: Vec<String> },
+    #[error(
+        "Unable to delete version because the following aliases reference it: [{}]",
+        .0.join(", ")
+    )]
+    VersionInUse(Vec<String>),
     #[error(
         "The event source arn (\" {source_arn} \") and function (\" {function} \") provided mapping \
          already exists. Please update or delete the existing mapping with UUID {id}"
@@ -58,11 +61,6 @@ pub enum Error {
          GetFunction/GetAlias API to retrieve the latest Revision Id"
     )]
     RevisionDiffers,
-    #[error(
-        "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to \
-         retrieve the latest Revision Id"
-    )]
-    PolicyRevisionDiffers,
 
     // InvalidParameterValueException
     #[error("{0}")]
@@ -207,6 +205,59 @@ pub enum Error {
     #[error("Cannot update the event source mapping because it is in use.")]
     MappingInUse { id: String },
 
+    // settings, policies, code signing, runtime management
+    #[error("{0} is not supported for SnapStart enabled functions.")]
+    SnapStartRuntime(String),
+    #[error(
+        "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your \
+         request and try again."
+    )]
+    TenantMissing,
+    #[error(
+        "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from \
+         your request and try again."
+    )]
+    TenantUnexpected,
+    #[error("{0} is not supported for functions with tenant isolation mode.")]
+    NotForTenants(&'static str),
+    #[error("MasterRegion can only be specified with FunctionVersion ALL.")]
+    MasterRegionAlone,
+    #[error("No policy found for: {0}")]
+    NoPolicyFor(String),
+    #[error("The policy is not valid: {0}.")]
+    MalformedPolicy(String),
+    #[error(
+        "The resource-based policy you tried to add to the Lambda resource would grant public access \
+         to it, which isn't allowed."
+    )]
+    PublicPolicy,
+    #[error("The Lambda code signing configuration {0} can not be found.")]
+    NoSuchSigningConfig(String),
+    #[error(
+        "The code signing configuration cannot be found. Check that the provided configuration is \
+         not deleted: {0}."
+    )]
+    SigningConfigGone(String),
+    #[error("The code signing configuration {0} is used by functions. Remove it from them first.")]
+    SigningConfigInUse(String),
+    #[error(
+        "Lambda cannot deploy the function. The function or layer might be signed using a signature \
+         that the client is not configured to accept. Check the provided signature for {0}."
+    )]
+    CodeNotVerified(String),
+    #[error("RuntimeVersionArn is required when UpdateRuntimeOn is Manual.")]
+    RuntimeVersionNeeded,
+    #[error("RuntimeVersionArn can only be specified when UpdateRuntimeOn is Manual.")]
+    RuntimeVersionNotManual,
+    #[error("Runtime version {given} is not available. This machine has {present}.")]
+    NoSuchRuntimeVersion { given: String, present: String },
+    #[error("MinExecutionEnvironments must not be greater than MaxExecutionEnvironments.")]
+    ScalingBounds,
+    #[error("An error occurred and the request cannot be processed.")]
+    NoTags,
+    #[error("aws: prefixed tag key names are not allowed for external use.")]
+    ReservedTag,
+
     #[error("The request has failed due to a temporary failure of the server.")]
     DiskFull,
     /// A file, a row or a thread failed. The cause goes to the log.
@@ -232,18 +283,24 @@ impl Error {
             | E::OtherRegion { .. }
             | E::NoFunctionForEvents
             | E::NoEventPolicy(_)
-            | E::NoSuchMapping => "ResourceNotFoundException",
+            | E::NoSuchMapping
+            | E::NoPolicyFor(_)
+            | E::NoSuchSigningConfig(_) => "ResourceNotFoundException",
             E::FunctionExists(_)
             | E::AliasExists(_)
             | E::StatementExists(_)
             | E::UpdateInProgress(_)
-            | E::VersionInUse { .. }
+            | E::VersionInUse(_)
+            | E::SigningConfigInUse(_)
             | E::MappingExists { .. } => "ResourceConflictException",
-            E::RevisionDiffers | E::PolicyRevisionDiffers => "PreconditionFailedException",
+            E::RevisionDiffers => "PreconditionFailedException",
             E::InvalidFunctionName(_) | E::TooGreat { .. } | E::WeightOutOfRange { .. } => {
                 "ValidationException"
             }
             E::OtherAccount { .. } => "AccessDeniedException",
+            E::PublicPolicy => "PublicPolicyException",
+            E::SigningConfigGone(_) => "CodeSigningConfigNotFoundException",
+            E::CodeNotVerified(_) => "CodeVerificationFailedException",
             E::PolicyTooLong(_) => "PolicyLengthExceededException",
             E::ZippedTooLarge => "RequestEntityTooLargeException",
             E::NotBuilt(_) => "NotImplemented",

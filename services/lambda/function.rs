@@ -9,6 +9,7 @@ use crate::{
     Error,
     alias::Alias,
     invoke::{concurrency::FunctionKey, event::EventPolicy},
+    management::{RuntimeManagement, Scaling},
     name::LATEST,
     policy::Policy,
     version::{Number, Version},
@@ -37,6 +38,12 @@ pub(crate) struct Common {
     pub(crate) events: BTreeMap<String, EventPolicy>,
     /// The last number that was given to a version, used again by none.
     pub(crate) last_number: u64,
+    /// The ARN of the code signing configuration.
+    pub(crate) code_signing: Option<String>,
+    /// By version; what is not here is `Auto`.
+    pub(crate) runtime_management: BTreeMap<String, RuntimeManagement>,
+    /// `RequestedFunctionScalingConfig` by version.
+    pub(crate) scaling: BTreeMap<String, Scaling>,
 }
 
 impl Function {
@@ -82,12 +89,40 @@ impl Function {
         alias.ok_or_else(|| Error::NoSuchAlias(self.key.qualified(Some(name))))
     }
 
-    /// The revision of what a qualifier names.
+    /// The revision of the function, the version or the alias that has a policy.
     pub(crate) fn revision(&self, qualifier: Option<&str>) -> Result<&str, Error> {
-        match qualifier.and_then(|name| self.common.aliases.get(name)) {
-            Some(alias) => Ok(&alias.revision),
-            None => Ok(&self.version(qualifier)?.revision),
+        match qualifier {
+            // What cannot be an alias's name is told as if it were a version's.
+            Some(name) if Number::parse(name).is_none() && !name.contains('$') => {
+                Ok(&self.alias(name)?.revision)
+            }
+            _ => Ok(&self.version(qualifier)?.revision),
         }
+    }
+
+    /// Checks the revision that a caller has seen of what a qualifier names.
+    pub(crate) fn check_revision_of(
+        &self,
+        qualifier: Option<&str>,
+        given: Option<&str>,
+    ) -> Result<(), Error> {
+        let current = self.revision(qualifier)?;
+        if given.is_some_and(|given| given != current) {
+            return Err(Error::RevisionDiffers);
+        }
+        Ok(())
+    }
+
+    /// Gives what a qualifier names a new revision.
+    pub(crate) fn revise(&mut self, qualifier: Option<&str>) -> Result<(), Error> {
+        let alias = qualifier.and_then(|name| self.common.aliases.get_mut(name));
+        if let Some(alias) = alias {
+            alias.revision = ids::uuid();
+            return Ok(());
+        }
+        let revised = Version { revision: ids::uuid(), ..Version::clone(self.version(qualifier)?) };
+        self.versions.insert(revised.number, Arc::new(revised));
+        Ok(())
     }
 
     /// Whether `$LATEST` is the revision that a caller has seen.
@@ -107,12 +142,14 @@ impl Function {
         let mut latest = Version::clone(self.latest());
         let answer = change(&mut latest)?;
         latest.revision = ids::uuid();
+        latest.build = ids::uuid();
         latest.modified = now;
         self.versions.insert(Number::LATEST, Arc::new(latest));
         Ok(answer)
     }
 
-    /// Publishes `$LATEST`, unless the last version is still the same.
+    /// Publishes `$LATEST`, unless the last version is still the same. A new version
+    /// gives `$LATEST` a new revision too, as AWS does.
     pub(crate) fn publish(&mut self, description: Option<String>) -> Arc<Version> {
         let latest = self.latest();
         if let Some(last) = self.published().last()
@@ -122,7 +159,9 @@ impl Function {
         }
         let number = Number(self.common.last_number + 1);
         let version = Arc::new(latest.published(number, description));
+        let revised = Version { revision: ids::uuid(), ..Version::clone(latest) };
         self.common.last_number = number.0;
+        self.versions.insert(Number::LATEST, Arc::new(revised));
         self.versions.insert(number, version.clone());
         version
     }
@@ -132,7 +171,7 @@ impl Function {
         let aliases = self.common.aliases.iter().filter(|(_, alias)| alias.names(number));
         let aliases: Vec<String> = aliases.map(|(name, _)| name.clone()).collect();
         if !aliases.is_empty() {
-            return Err(Error::VersionInUse { version: number.0, aliases });
+            return Err(Error::VersionInUse(aliases));
         }
         // AWS answers the same whether or not the version was there.
         self.versions.remove(&number);
@@ -148,7 +187,14 @@ impl Function {
 
     fn forget(&mut self, qualifier: &str) {
         self.common.policies.remove(qualifier);
+        self.common.runtime_management.remove(qualifier);
+        self.common.scaling.remove(qualifier);
         self.common.events.remove(qualifier);
+    }
+
+    /// How a version's runtime is updated.
+    pub(crate) fn runtime_management(&self, number: Number) -> RuntimeManagement {
+        self.common.runtime_management.get(&number.to_string()).cloned().unwrap_or_default()
     }
 
     /// How asynchronous events are handled that came by this qualifier.
@@ -213,7 +259,7 @@ mod tests {
         let alias = Alias::new(Number(1), String::new(), None).unwrap();
         function.common.aliases.insert("PROD".to_owned(), alias);
         assert_eq!(function.version(Some("PROD")).unwrap().number, Number(1));
-        assert!(matches!(function.remove_version(Number(1)), Err(Error::VersionInUse { .. })));
+        assert!(matches!(function.remove_version(Number(1)), Err(Error::VersionInUse(_))));
         function.remove_alias("PROD");
         function.remove_version(Number(1)).unwrap();
         let error = function.version(Some("PROD")).unwrap_err().to_string();
@@ -231,5 +277,22 @@ mod tests {
         function.change_latest(Millis(1), |_| Ok(())).unwrap();
         assert!(matches!(function.check_revision(Some(&seen)), Err(Error::RevisionDiffers)));
         function.check_revision(None).unwrap();
+    }
+
+    #[test]
+    fn publishing_and_policies_change_revisions_but_not_what_runs() {
+        let mut function = function();
+        let before = function.latest().clone();
+        function.publish(None);
+        assert_ne!(function.latest().revision, before.revision);
+        let published = function.version(Some("1")).unwrap().revision.clone();
+        function.revise(Some("1")).unwrap();
+        assert!(function.check_revision_of(Some("1"), Some(&published)).is_err());
+        function.check_revision_of(Some("1"), None).unwrap();
+        assert_eq!(function.latest().build, before.build);
+        function.change_latest(Millis(1), |_| Ok(())).unwrap();
+        assert_ne!(function.latest().build, before.build);
+        assert!(matches!(function.revision(Some("none")), Err(Error::NoSuchAlias(_))));
+        assert!(matches!(function.revision(Some("$x")), Err(Error::NoSuchFunction(_))));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     function::Function,
     invoke::{concurrency::FunctionKey, event::EventPolicy},
     name::{self, Named},
+    tenants::Tenants,
     version::{Number, Version},
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Functions {
     pub(crate) turn: tokio::sync::Mutex<()>,
     /// Functions whose new code or configuration is on its way.
     updating: Mutex<HashSet<FunctionKey>>,
+    /// What tenants run.
+    pub(crate) tenants: Tenants,
     /// Versions that were replaced or deleted, but that instances may still run.
     leaving: Mutex<Vec<Arc<runtime::Function>>>,
 }
@@ -61,6 +64,8 @@ pub(crate) struct Runnable {
     pub(crate) reserved: Option<u32>,
     /// `DeadLetterConfig`.
     pub(crate) dead_letter: Option<Arn>,
+    /// `TenancyConfig`.
+    pub(crate) per_tenant: bool,
 }
 
 /// Marks a function as being updated, until dropped.
@@ -131,6 +136,7 @@ impl Functions {
             qualifier: qualifier.map(str::to_owned),
             reserved: function.common.reserved,
             dead_letter: version.settings.dead_letter.clone(),
+            per_tenant: version.settings.per_tenant,
         })
     }
 
@@ -224,7 +230,7 @@ fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Funct
     let number = version.number.to_string();
     let logging = settings.logging;
     runtime::Function {
-        key: format!("{}:{number}:{}", key.arn(), version.revision),
+        key: format!("{}:{number}:{}", key.arn(), version.build),
         name: key.name.clone(),
         version: number,
         account: key.account,

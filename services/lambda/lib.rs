@@ -1,10 +1,11 @@
 //! AWS Lambda: functions, their versions and aliases, and everything that runs them.
 //!
 //! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
-//! `function` (one with all that belongs to it), `functions` (all of them), `change`, `package` and
-//! `code` (what they run), `store` (rows), `table` and `ops/` (operations), `view` (answers); then
-//! `invoke/` (running), `target` (events that the bus brings), `sources/` (queues that are polled),
-//! `surroundings` (what instances get from the rest of the server).
+//! `management`, `function` (one with all that belongs to it), `functions` (all of them), `tenants`,
+//! `change`, `package` and `code` (what they run), `signing/` (whose code it may be), `store` (rows),
+//! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
+//! the bus brings), `sources/` (queues that are polled), `surroundings` (what instances get from the
+//! rest of the server).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is
 //! unpacked and durable before a function names it. An invocation reads no disk.
@@ -19,17 +20,20 @@ mod functions;
 mod invoke;
 mod lifecycle;
 mod limits;
+mod management;
 mod name;
 mod ops;
 mod package;
 mod policy;
 mod runtimes;
 mod settings;
+mod signing;
 mod sources;
 mod store;
 mod surroundings;
 mod table;
 mod target;
+mod tenants;
 mod version;
 mod view;
 
@@ -41,7 +45,7 @@ use kit::Clock;
 
 use crate::{
     code::CodeStore, download::Signer, functions::Functions, invoke::concurrency::Concurrency,
-    sources::Sources,
+    signing::Signings, sources::Sources,
 };
 
 pub use crate::{download::CODE_PATH, error::Error, surroundings::*};
@@ -51,6 +55,7 @@ pub struct Lambda {
     pub(crate) functions: Functions,
     pub(crate) code: CodeStore,
     pub(crate) signer: Signer,
+    pub(crate) signings: Signings,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) bus: Arc<Bus>,
@@ -80,6 +85,7 @@ impl Lambda {
             functions: Functions::new(loaded, &code),
             code,
             signer: Signer::default(),
+            signings: Signings::load(&store).await?,
             store,
             clock,
             bus,

@@ -1,7 +1,8 @@
 //! The identifiers of Lambda's runtimes. Pure; whether this machine can run one is the pool's to say.
 //!
 //! Source: `Runtime` of the API model, and "Deprecated runtimes" of the developer guide for those
-//! whose "block function create" date has passed.
+//! whose "block function create" date has passed. The next such date is 2027-02-01, for
+//! `nodejs16.x` to `nodejs20.x`, `python3.8` to `python3.10` and others.
 
 use crate::Error;
 
@@ -74,6 +75,22 @@ pub(crate) fn check(runtime: &str) -> Result<(), Error> {
         return Err(Error::DeprecatedRuntime(runtime.to_owned()));
     }
     Err(Error::UnknownRuntime(runtime.to_owned(), CURRENT.join(", ")))
+}
+
+/// Whether SnapStart knows a runtime: Java from 11, Python from 3.12, .NET from 8 ("Lambda
+/// SnapStart").
+pub(crate) fn has_snap_start(runtime: &str) -> bool {
+    const WITHOUT: &[&str] = &[
+        "java8.al2",
+        "java8.al2023",
+        "python3.8",
+        "python3.9",
+        "python3.10",
+        "python3.11",
+        "dotnet6",
+    ];
+    let language = ["java", "python", "dotnet"].iter().any(|it| runtime.starts_with(it));
+    language && CURRENT.contains(&runtime) && !WITHOUT.contains(&runtime)
 }
 
 #[cfg(test)]

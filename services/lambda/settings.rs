@@ -1,7 +1,12 @@
 //! What a user configures of a function, and what may be configured. Pure.
 //!
 //! Kept and shown, but without effect: `VpcConfig` (functions reach what the server's network
-//! setting lets them), `KMSKeyArn`, `SnapStart`, `Architectures` (code runs as what the machine is).
+//! setting lets them), `KMSKeyArn`, `SnapStart` (whose `OptimizationStatus` stays `Off`),
+//! `Architectures` (code runs as what the machine is). `environment` and `logging` hold rules of
+//! their own.
+
+pub(crate) mod environment;
+pub(crate) mod logging;
 
 use std::collections::BTreeMap;
 
@@ -10,29 +15,9 @@ use model::lambda as api;
 use serde::{Deserialize, Serialize};
 use wire::Enumeration;
 
-use crate::{Error, limits, runtimes};
+pub(crate) use logging::Logging;
 
-/// Variables that Lambda sets itself ("Defined runtime environment variables").
-const RESERVED_VARIABLES: &[&str] = &[
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR",
-    "LAMBDA_TASK_ROOT",
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-];
+use crate::{Error, limits, runtimes};
 
 /// The settings of one version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,16 +41,8 @@ pub(crate) struct Settings {
     pub(crate) snap_start: bool,
     /// `x86_64` or `arm64`.
     pub(crate) architecture: String,
-}
-
-/// `LoggingConfig`; levels are the model's words and only there for JSON.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Logging {
-    pub(crate) json: bool,
-    pub(crate) application_level: Option<String>,
-    pub(crate) system_level: Option<String>,
-    /// `None`: `/aws/lambda/` and the function's name.
-    pub(crate) group: Option<String>,
+    /// `TenancyConfig`: no two tenants share an instance. Set when the function is created.
+    pub(crate) per_tenant: bool,
 }
 
 /// `VpcConfig`.
@@ -95,6 +72,7 @@ impl Default for Settings {
             kms_key: None,
             snap_start: false,
             architecture: "x86_64".to_owned(),
+            per_tenant: false,
         }
     }
 }
@@ -104,14 +82,13 @@ impl Settings {
     pub(crate) fn created(input: api::CreateFunctionInput) -> Result<Settings, Error> {
         refuse(&[
             ("container images", input.package_type == Some(api::PackageType::Image)),
-            ("code signing", input.code_signing_config_arn.is_some()),
-            ("tenant isolation", input.tenancy_config.is_some()),
             ("container images", input.image_config.is_some()),
         ])?;
         let mut settings = Settings::default();
         if let Some([architecture, ..]) = input.architectures.as_deref() {
             settings.architecture = architecture.as_str().to_owned();
         }
+        settings.per_tenant = input.tenancy_config.is_some();
         settings.apply(api::UpdateFunctionConfigurationInput {
             role: Some(input.role),
             handler: input.handler,
@@ -170,7 +147,8 @@ impl Settings {
             at_most(storage, "ephemeralStorage.size", limits::EPHEMERAL_MIB)?,
         );
         if let Some(environment) = input.environment {
-            self.environment = Some(checked(environment.variables.unwrap_or_default())?);
+            self.environment =
+                Some(environment::checked(environment.variables.unwrap_or_default())?);
         }
         if let Some(letter) = input.dead_letter_config {
             self.dead_letter = dead_letter(letter.target_arn)?;
@@ -179,16 +157,29 @@ impl Settings {
             self.traced = tracing.mode == Some(api::TracingMode::Active);
         }
         if let Some(logging) = input.logging_config {
-            self.logging = logging.into();
+            self.logging.apply(logging);
         }
         if let Some(vpc) = input.vpc_config {
-            self.vpc = Vpc::of(vpc);
+            self.vpc = Some(vpc.into());
         }
         if let Some(key) = input.kms_key_arn {
             self.kms_key = Some(key).filter(|key| !key.is_empty());
         }
         if let Some(snap_start) = input.snap_start {
             self.snap_start = snap_start.apply_on == Some(api::SnapStartApplyOn::PublishedVersions);
+        }
+        self.check_together()
+    }
+}
+
+impl Settings {
+    /// What may not be configured together.
+    fn check_together(&self) -> Result<(), Error> {
+        if self.snap_start && !runtimes::has_snap_start(&self.runtime) {
+            return Err(Error::SnapStartRuntime(self.runtime.clone()));
+        }
+        if self.snap_start && self.per_tenant {
+            return Err(Error::NotForTenants("SnapStart"));
         }
         Ok(())
     }
@@ -215,20 +206,6 @@ fn at_most(value: Option<i32>, member: &'static str, most: i32) -> Result<Option
     }
 }
 
-/// Variables that Lambda takes.
-fn checked(variables: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Error> {
-    let reserved = variables.keys().map(String::as_str);
-    let reserved: Vec<&str> = reserved.filter(|key| RESERVED_VARIABLES.contains(key)).collect();
-    if !reserved.is_empty() {
-        return Err(Error::ReservedVariables(reserved.join(", ")));
-    }
-    let measured = serde_json::to_string(&variables).expect("text maps are always JSON");
-    if measured.len() > limits::ENVIRONMENT_BYTES {
-        return Err(Error::EnvironmentTooLarge(measured));
-    }
-    Ok(variables)
-}
-
 /// A queue or topic; an empty text takes it away.
 fn dead_letter(target: Option<String>) -> Result<Option<Arn>, Error> {
     let target = target.filter(|target| !target.is_empty());
@@ -236,121 +213,16 @@ fn dead_letter(target: Option<String>) -> Result<Option<Arn>, Error> {
     parsed.map_err(|error| Error::InvalidParameter(error.to_string()))
 }
 
-impl From<api::LoggingConfig> for Logging {
-    fn from(config: api::LoggingConfig) -> Logging {
-        let json = config.log_format == Some(api::LogFormat::Json);
-        // AWS shows both levels for JSON, set or not.
-        let application = config.application_log_level.unwrap_or(api::ApplicationLogLevel::Info);
-        let system = config.system_log_level.unwrap_or(api::SystemLogLevel::Info);
-        Logging {
-            json,
-            application_level: json.then(|| application.as_str().to_owned()),
-            system_level: json.then(|| system.as_str().to_owned()),
-            group: config.log_group,
-        }
-    }
-}
-
-impl Vpc {
-    /// An empty configuration takes the function out of its network.
-    fn of(config: api::VpcConfig) -> Option<Vpc> {
-        let vpc = Vpc {
+impl From<api::VpcConfig> for Vpc {
+    /// An empty configuration takes the function out of its network, and is still shown.
+    fn from(config: api::VpcConfig) -> Vpc {
+        Vpc {
             subnets: config.subnet_ids.unwrap_or_default(),
             security_groups: config.security_group_ids.unwrap_or_default(),
             ipv6: config.ipv6_allowed_for_dual_stack.unwrap_or(false),
-        };
-        (!vpc.subnets.is_empty() || !vpc.security_groups.is_empty()).then_some(vpc)
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input() -> api::CreateFunctionInput {
-        api::CreateFunctionInput {
-            runtime: Some("python3.11".to_owned()),
-            handler: Some("index.handler".to_owned()),
-            role: "arn:aws:iam::000000000000:role/r".to_owned(),
-            ..api::CreateFunctionInput::default()
-        }
-    }
-
-    fn with_variables(pairs: &[(&str, &str)]) -> api::CreateFunctionInput {
-        let variables = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-        let environment = Some(api::Environment { variables: Some(variables) });
-        api::CreateFunctionInput { environment, ..input() }
-    }
-
-    #[test]
-    fn what_is_not_named_has_lambdas_defaults() {
-        let settings = Settings::created(input()).unwrap();
-        assert_eq!(
-            (settings.timeout_seconds, settings.memory_mib, settings.ephemeral_mib),
-            (3, 128, 512)
-        );
-        assert_eq!(settings.environment, None);
-        assert_eq!(settings.architecture, "x86_64");
-    }
-
-    #[test]
-    fn runtime_and_handler_are_needed() {
-        for missing in [
-            api::CreateFunctionInput { runtime: None, ..input() },
-            api::CreateFunctionInput { handler: None, ..input() },
-        ] {
-            let refused = Settings::created(missing);
-            assert!(matches!(refused, Err(Error::RuntimeAndHandlerNeeded)));
-        }
-    }
-
-    #[test]
-    fn the_environment_has_a_size_and_reserved_names() {
-        let big = "x".repeat(limits::ENVIRONMENT_BYTES - r#"{"A":""}"#.len());
-        Settings::created(with_variables(&[("A", &big)])).unwrap();
-        let error = Settings::created(with_variables(&[("A", &format!("{big}y"))])).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("exceeded the 4KB limit. String measured: {\"A\":\"xxx"), "{text}");
-        let error = Settings::created(with_variables(&[("AWS_REGION", "a"), ("_HANDLER", "b")]));
-        let text = error.unwrap_err().to_string();
-        assert!(
-            text.ends_with("Reserved keys used in this request: AWS_REGION, _HANDLER"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn ordinary_functions_have_the_lower_bounds() {
-        let error = Settings::created(api::CreateFunctionInput { timeout: Some(901), ..input() });
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: \
-             Member must have value less than or equal to 900"
-        );
-        let large = api::CreateFunctionInput { memory_size: Some(10_241), ..input() };
-        assert!(matches!(Settings::created(large), Err(Error::TooGreat { most: 10_240, .. })));
-    }
-
-    #[test]
-    fn an_update_changes_what_it_names() {
-        let mut settings = Settings::created(with_variables(&[("A", "1")])).unwrap();
-        let before = settings.clone();
-        settings.apply(api::UpdateFunctionConfigurationInput::default()).unwrap();
-        assert_eq!(settings, before);
-        let letter = |target: &str| api::UpdateFunctionConfigurationInput {
-            dead_letter_config: Some(api::DeadLetterConfig { target_arn: Some(target.to_owned()) }),
-            ..api::UpdateFunctionConfigurationInput::default()
-        };
-        settings.apply(letter("arn:aws:sqs:us-east-1:000000000000:q")).unwrap();
-        assert!(settings.dead_letter.is_some());
-        settings.apply(letter("")).unwrap();
-        assert_eq!(settings, before);
-    }
-
-    #[test]
-    fn what_is_not_built_says_so() {
-        let layers = Some(vec!["arn:aws:lambda:us-east-1:000000000000:layer:l:1".to_owned()]);
-        let error = Settings::created(api::CreateFunctionInput { layers, ..input() }).unwrap_err();
-        assert_eq!(error.to_string(), "lampejo does not support layers yet.");
-    }
-}
+mod tests;

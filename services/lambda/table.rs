@@ -12,8 +12,9 @@ use crate::{
     invoke::concurrency::FunctionKey,
     name::FunctionName,
     ops::{
-        account_settings, aliases, concurrency, create_function, delete_function,
-        event_invoke_config, get_function, invoke, list_functions, mapping, permissions, tags,
+        account_settings, aliases, code_signing_configs, concurrency, create_function,
+        delete_function, event_invoke_config, function_code_signing, get_function, invoke,
+        list_functions, mapping, permissions, resource_policy, runtime_management, scaling, tags,
         unset, update_function_code, update_function_configuration, versions,
     },
 };
@@ -34,7 +35,8 @@ pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
     let table = Table::new(&model::lambda::SERVICE);
     let table = with_functions(table, lambda);
     let table = with_versions(table, lambda);
-    with_invokes_and_mappings(table, lambda)
+    let table = with_invokes_and_mappings(table, lambda);
+    with_policies_and_management(table, lambda)
 }
 
 #[rustfmt::skip] // A line for each operation.
@@ -55,8 +57,6 @@ fn with_functions(table: Table, lambda: &Arc<Lambda>) -> Table {
         GetFunctionConcurrency => concurrency::get, |c, i| function(c, &i.function_name);
         DeleteFunctionConcurrency => concurrency::delete, |c, i| function(c, &i.function_name);
         GetFunctionRecursionConfig => unset::recursion, |c, i| function(c, &i.function_name);
-        GetRuntimeManagementConfig => unset::runtime_management, |c, i| function(c, &i.function_name);
-        GetFunctionCodeSigningConfig => unset::code_signing, |c, i| function(c, &i.function_name);
     }
 }
 
@@ -99,6 +99,33 @@ fn with_invokes_and_mappings(table: Table, lambda: &Arc<Lambda>) -> Table {
         UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)];
         DeleteEventSourceMapping => mapping::delete::run, |c, i| vec![mapping::arn(c, &i.uuid)];
     }
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_policies_and_management(table: Table, lambda: &Arc<Lambda>) -> Table {
+    operations! { table, lambda,
+        PutResourcePolicy => resource_policy::put, |_, i| parsed(&i.resource_arn);
+        GetResourcePolicy => resource_policy::get, |_, i| parsed(&i.resource_arn);
+        DeleteResourcePolicy => resource_policy::delete, |_, i| parsed(&i.resource_arn);
+        CreateCodeSigningConfig => code_signing_configs::create, |_, _| Vec::new();
+        GetCodeSigningConfig => code_signing_configs::get, |_, i| parsed(&i.code_signing_config_arn);
+        UpdateCodeSigningConfig => code_signing_configs::update, |_, i| parsed(&i.code_signing_config_arn);
+        DeleteCodeSigningConfig => code_signing_configs::delete, |_, i| parsed(&i.code_signing_config_arn);
+        ListCodeSigningConfigs => code_signing_configs::list, |_, _| Vec::new();
+        ListFunctionsByCodeSigningConfig => code_signing_configs::list_functions, |_, i| parsed(&i.code_signing_config_arn);
+        PutFunctionCodeSigningConfig => function_code_signing::put, |c, i| function(c, &i.function_name);
+        GetFunctionCodeSigningConfig => function_code_signing::get, |c, i| function(c, &i.function_name);
+        DeleteFunctionCodeSigningConfig => function_code_signing::delete, |c, i| function(c, &i.function_name);
+        PutRuntimeManagementConfig => runtime_management::put, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        GetRuntimeManagementConfig => runtime_management::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        PutFunctionScalingConfig => scaling::put, |c, i| qualified(c, &i.function_name, Some(&i.qualifier));
+        GetFunctionScalingConfig => scaling::get, |c, i| qualified(c, &i.function_name, Some(&i.qualifier));
+    }
+}
+
+/// An ARN that is given as such.
+fn parsed(arn: &str) -> Vec<Arn> {
+    arn.parse().into_iter().collect()
 }
 
 /// A function's own ARN.

@@ -20,6 +20,8 @@ use crate::{
 
 /// The attribute of a delivery that carries the client context.
 pub(crate) const CLIENT_CONTEXT: &str = "client-context";
+/// The attribute of a delivery that names the tenant.
+pub(crate) const TENANT: &str = "tenant-id";
 
 #[async_trait]
 impl Target for Lambda {
@@ -36,9 +38,13 @@ impl Target for Lambda {
             payload: Bytes::from(delivery.payload.clone()),
             client_context: delivery.attributes.get(CLIENT_CONTEXT).cloned(),
             trace: delivery.trace.clone(),
+            tenant: delivery.attributes.get(TENANT).cloned(),
         };
         let outcome = match self.run(&runnable, request, now).await {
             Ok(outcome) => outcome,
+            Err(error @ (Error::TenantMissing | Error::TenantUnexpected)) => {
+                return Err(DeliveryError::Refused(error.to_string()));
+            }
             // Throttles and faults of ours do not count as attempts.
             Err(error) => return Err(DeliveryError::Retry(error.to_string())),
         };

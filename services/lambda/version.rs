@@ -44,14 +44,25 @@ pub(crate) struct Version {
     pub(crate) description: Option<String>,
     /// `RevisionId`.
     pub(crate) revision: String,
+    /// Another one for other code or settings: what instances run. A revision also counts what they
+    /// do not notice, such as policies.
+    #[serde(default)]
+    pub(crate) build: String,
     pub(crate) modified: Millis,
 }
 
 impl Version {
     /// A new function's `$LATEST`.
     pub(crate) fn first(settings: Settings, code: Code, now: Millis) -> Version {
-        let (number, revision) = (Number::LATEST, ids::uuid());
-        Version { number, settings, code, description: None, revision, modified: now }
+        Version {
+            number: Number::LATEST,
+            settings,
+            code,
+            description: None,
+            revision: ids::uuid(),
+            build: ids::uuid(),
+            modified: now,
+        }
     }
 
     /// This `$LATEST` as a numbered version.

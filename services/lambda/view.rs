@@ -1,5 +1,6 @@
 //! Functions in the form of answers.
 
+use kit::ids;
 use model::lambda as api;
 use wire::Enumeration;
 
@@ -60,6 +61,7 @@ pub(crate) fn configuration(
         ephemeral_storage: Some(api::EphemeralStorage { size: settings.ephemeral_mib as i32 }),
         snap_start: Some(snap_start(settings)),
         logging_config: Some(logging(&settings.logging, &key.name)),
+        tenancy_config: settings.per_tenant.then(api::TenancyConfig::default),
         ..api::FunctionConfiguration::default()
     };
     at(configuration, moment)
@@ -72,12 +74,15 @@ fn at(configuration: api::FunctionConfiguration, moment: Moment) -> api::Functio
             state: Some(api::State::Pending),
             state_reason: Some(BEING_CREATED.to_owned()),
             state_reason_code: Some(api::StateReasonCode::Creating),
+            revision_id: passing_revision(),
             ..configuration
         },
         Moment::Updating => api::FunctionConfiguration {
             state: Some(api::State::Active),
             last_update_status: Some(api::LastUpdateStatus::InProgress),
             last_update_status_reason: Some(BEING_CREATED.to_owned()),
+            last_update_status_reason_code: Some(api::LastUpdateStatusReasonCode::Creating),
+            revision_id: passing_revision(),
             ..configuration
         },
         Moment::Settled => api::FunctionConfiguration {
@@ -88,11 +93,17 @@ fn at(configuration: api::FunctionConfiguration, moment: Moment) -> api::Functio
     }
 }
 
+/// The revision of a function that is at work: it has another one as soon as the work is done.
+fn passing_revision() -> Option<String> {
+    Some(ids::uuid())
+}
+
 fn vpc(vpc: &Vpc) -> api::VpcConfigResponse {
     api::VpcConfigResponse {
         subnet_ids: Some(vpc.subnets.clone()),
         security_group_ids: Some(vpc.security_groups.clone()),
-        vpc_id: None,
+        // Which network the subnets are in is nobody's to know here.
+        vpc_id: Some(String::new()),
         ipv6_allowed_for_dual_stack: Some(vpc.ipv6),
     }
 }

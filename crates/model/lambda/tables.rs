@@ -2351,10 +2351,7 @@ static SHAPES: &[Shape] = &[
         ..shape("GetFunctionCodeSigningConfigRequest", Kind::Structure)
     },
     Shape {
-        members: &[
-            Member { required: true, ..member("CodeSigningConfigArn", 76) },
-            Member { required: true, ..member("FunctionName", 214) },
-        ],
+        members: &[member("CodeSigningConfigArn", 76), member("FunctionName", 214)],
         ..shape("GetFunctionCodeSigningConfigResponse", Kind::Structure)
     },
     Shape {
@@ -2927,6 +2924,7 @@ static SHAPES: &[Shape] = &[
             "DisallowedByVpcEncryptionControl",
             "IncompatibleAcceleratorInstanceTypes",
             "DependencyError",
+            "Creating",
         ],
         ..shape("LastUpdateStatusReasonCode", Kind::String)
     },

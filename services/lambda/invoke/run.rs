@@ -21,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) client_context: Option<String>,
     /// Trace header to carry on, or empty.
     pub(crate) trace: String,
+    /// Whom a function with tenant isolation is to serve.
+    pub(crate) tenant: Option<String>,
 }
 
 impl Lambda {
@@ -31,7 +33,7 @@ impl Lambda {
         request: Request,
         now: Millis,
     ) -> Result<Outcome, Error> {
-        let function = &runnable.function;
+        let function = &self.functions.tenants.run(runnable, request.tenant.as_deref())?;
         let key = FunctionKey {
             account: function.account,
             region: function.region.clone(),
@@ -47,6 +49,7 @@ impl Lambda {
             invoked_arn: runnable.invoked_arn.clone(),
             client_context: request.client_context,
             cognito_identity: None,
+            tenant_id: request.tenant,
         };
         let outcome = self.pool.invoke(function, invocation).await;
         drop(place);

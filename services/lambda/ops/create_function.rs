@@ -10,10 +10,10 @@ use crate::{
     function::Function,
     limits,
     name::{self, LATEST},
-    ops::{source::Source, tags::check_count},
+    ops::{source::Source, tags},
     settings::Settings,
     version::Version,
-    view::{Moment, configuration},
+    view::Moment,
 };
 
 pub(crate) async fn run(
@@ -33,17 +33,25 @@ pub(crate) async fn run(
     }
     let key = named.key;
     let publish = input.publish == Some(true);
-    let tags = input.tags.take().unwrap_or_default();
-    check_count(&tags)?;
+    let given_tags = input.tags.take().unwrap_or_default();
+    tags::check(&given_tags)?;
     let source = Source::from(std::mem::take(&mut input.code));
+    let signing_arn = input.code_signing_config_arn.take();
     let settings = Settings::created(input)?;
     if lambda.functions.get(&key).is_ok() {
         return Err(Error::FunctionExists(key.name));
     }
     lambda.check_runtime(&settings.runtime).await?;
-    let taken = lambda.code.take(source.fetch(&lambda, &caller).await?).await?;
+    let zip = source.fetch(&lambda, &caller).await?;
+    // Held until the function has the configuration, which cannot be deleted then.
+    let _turn = lambda.signings.turn.lock().await;
+    if let Some(arn) = &signing_arn {
+        lambda.signing(&caller, arn)?.check(&key.name)?;
+    }
+    let taken = lambda.code.take(zip).await?;
     let latest = Version::first(settings, taken.code.clone(), caller.now);
-    let mut function = Function::new(key.clone(), latest, tags);
+    let mut function = Function::new(key.clone(), latest, given_tags);
+    function.common.code_signing = signing_arn;
     let shown = if publish { function.publish(None) } else { function.latest().clone() };
     let added = lambda.add(function).await;
     if let Err(error) = added {
@@ -51,5 +59,5 @@ pub(crate) async fn run(
         return Err(error);
     }
     // AWS shows the unqualified ARN even when it publishes.
-    Ok(configuration(&key, &shown, None, Moment::Creating))
+    Ok(lambda.described(&key, &shown, None, Moment::Creating).await)
 }

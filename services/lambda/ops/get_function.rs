@@ -10,7 +10,7 @@ use crate::{
     functions::Live,
     name::{self, Named},
     version::Version,
-    view::{self, Moment},
+    view::Moment,
 };
 
 pub(crate) async fn run(
@@ -23,7 +23,7 @@ pub(crate) async fn run(
     let link = lambda.signer.link(version.code.blob, caller.now);
     let common = &live.function.common;
     Ok(api::GetFunctionOutput {
-        configuration: Some(settled(&named, &version)),
+        configuration: Some(settled(&lambda, &named, &version).await),
         code: Some(api::FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(format!("{}{link}", caller.endpoint)),
@@ -44,7 +44,7 @@ pub(crate) async fn configuration(
 ) -> Result<api::GetFunctionConfigurationOutput, Error> {
     let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
     let (_, version) = find(&lambda, &named)?;
-    Ok(settled(&named, &version))
+    Ok(settled(&lambda, &named, &version).await)
 }
 
 fn find(lambda: &Lambda, named: &Named) -> Result<(Arc<Live>, Arc<Version>), Error> {
@@ -55,6 +55,7 @@ fn find(lambda: &Lambda, named: &Named) -> Result<(Arc<Live>, Arc<Version>), Err
     Ok((live, version))
 }
 
-fn settled(named: &Named, version: &Version) -> api::FunctionConfiguration {
-    view::configuration(&named.key, version, named.qualifier.as_deref(), Moment::Settled)
+async fn settled(lambda: &Lambda, named: &Named, version: &Version) -> api::FunctionConfiguration {
+    let qualifier = named.qualifier.as_deref();
+    lambda.described(&named.key, version, qualifier, Moment::Settled).await
 }

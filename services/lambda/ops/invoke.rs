@@ -17,7 +17,7 @@ use crate::{
     limits::{
         ASYNC_PAYLOAD_BYTES, CLIENT_CONTEXT_BYTES, INVOKE_ASYNC_PAYLOAD_BYTES, SYNC_PAYLOAD_BYTES,
     },
-    target::CLIENT_CONTEXT,
+    target::{CLIENT_CONTEXT, TENANT},
 };
 
 pub(crate) async fn run(
@@ -27,6 +27,7 @@ pub(crate) async fn run(
 ) -> Result<api::InvokeOutput, Error> {
     let runnable =
         lambda.functions.named(&caller, &input.function_name, input.qualifier.as_deref())?;
+    runnable.check_tenant(input.tenant_id.as_deref())?;
     let payload = input.payload.unwrap_or_default();
     let kind = input.invocation_type.unwrap_or(api::InvocationType::RequestResponse);
     let (name, limit) = match kind {
@@ -41,12 +42,14 @@ pub(crate) async fn run(
             Ok(api::InvokeOutput { status_code: Some(204), ..api::InvokeOutput::default() })
         }
         api::InvocationType::Event => {
-            enqueue(&lambda, &caller, &runnable, payload, client_context).await?;
+            let attributes = [(CLIENT_CONTEXT, client_context), (TENANT, input.tenant_id)];
+            enqueue(&lambda, &caller, &runnable, payload, attributes).await?;
             Ok(api::InvokeOutput { status_code: Some(202), ..api::InvokeOutput::default() })
         }
         api::InvocationType::RequestResponse => {
             let id = caller.request_id.clone();
-            let request = Request { id, payload, client_context, trace: caller.trace };
+            let (trace, tenant) = (caller.trace, input.tenant_id);
+            let request = Request { id, payload, client_context, trace, tenant };
             let outcome = lambda.run(&runnable, request, caller.now).await?;
             let tail = input.log_type == Some(api::LogType::Tail);
             Ok(api::InvokeOutput {
@@ -68,19 +71,20 @@ pub(crate) async fn run_async(
     input: api::InvokeAsyncInput,
 ) -> Result<api::InvokeAsyncOutput, Error> {
     let runnable = lambda.functions.named(&caller, &input.function_name, None)?;
+    runnable.check_tenant(None)?;
     check_size(&input.invoke_args, "Event", INVOKE_ASYNC_PAYLOAD_BYTES)?;
     let payload = document(input.invoke_args)?;
-    enqueue(&lambda, &caller, &runnable, payload, None).await?;
+    enqueue(&lambda, &caller, &runnable, payload, []).await?;
     Ok(api::InvokeAsyncOutput { status: Some(202) })
 }
 
-/// Makes the event durable; the bus brings it to the function.
-async fn enqueue(
+/// Makes the event durable; the bus brings it to the function. Attributes without a value stay away.
+async fn enqueue<const N: usize>(
     lambda: &Lambda,
     caller: &Caller,
     runnable: &Runnable,
     payload: Bytes,
-    client_context: Option<String>,
+    attributes: [(&str, Option<String>); N],
 ) -> Result<(), Error> {
     let target = runnable.invoked_arn.parse().map_err(|_| Error::Service("ARN".to_owned()))?;
     let payload = String::from_utf8(payload.into())
@@ -89,8 +93,8 @@ async fn enqueue(
     let mut delivery = Delivery::new(target, "lambda.amazonaws.com", source, caller, payload);
     delivery.id.clone_from(&caller.request_id);
     delivery.trace.clone_from(&caller.trace);
-    let context = client_context.map(|context| (CLIENT_CONTEXT.to_owned(), context));
-    delivery.attributes.extend(context);
+    let given = attributes.into_iter();
+    delivery.attributes.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));
     let mut batch = Batch::new();
     let ticket = lambda.bus.enqueue(&mut batch, vec![delivery]);
     lambda.store.commit(batch).await?;

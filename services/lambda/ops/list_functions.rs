@@ -17,7 +17,14 @@ pub(crate) async fn run(
     input: api::ListFunctionsInput,
 ) -> Result<api::ListFunctionsOutput, Error> {
     let every_version = input.function_version.is_some();
-    let functions = lambda.functions.list(caller.account, &caller.region);
+    let mut functions = lambda.functions.list(caller.account, &caller.region);
+    match input.master_region.as_deref() {
+        None => {}
+        Some(_) if !every_version => return Err(Error::MasterRegionAlone),
+        Some("ALL") => {}
+        // Replicas of functions of another region are Lambda@Edge's, and there are none here.
+        Some(_) => functions.clear(),
+    }
     let listed = functions.iter().flat_map(|live| {
         let versions = live.function.versions.values().filter(move |version| {
             every_version || version.number == crate::version::Number::LATEST

@@ -2,21 +2,27 @@
 
 pub(crate) mod account_settings;
 pub(crate) mod aliases;
+pub(crate) mod code_signing_configs;
 pub(crate) mod concurrency;
 pub(crate) mod create_function;
 pub(crate) mod delete_function;
 pub(crate) mod event_invoke_config;
+pub(crate) mod function_code_signing;
 pub(crate) mod get_function;
 pub(crate) mod invoke;
 pub(crate) mod list_functions;
 pub(crate) mod mapping;
 pub(crate) mod permissions;
+pub(crate) mod resource_policy;
+pub(crate) mod runtime_management;
+pub(crate) mod scaling;
 pub(crate) mod tags;
 pub(crate) mod unset;
 pub(crate) mod update_function_code;
 pub(crate) mod update_function_configuration;
 pub(crate) mod versions;
 
+mod described;
 mod page;
 mod source;
 #[cfg(test)]

@@ -24,12 +24,12 @@ pub(crate) async fn add(
     let statement = Statement::new(&input, named.arn())?;
     let json = statement.json();
     let added = lambda.change(&named.key, |function| {
-        // Until there is a policy, its revision is that of what it belongs to.
-        let revision = function.revision(named.qualifier.as_deref())?.to_owned();
-        let fresh = || Policy { revision, ..Policy::new() };
-        let policy = function.common.policies.entry(place(&named)).or_insert_with(fresh);
-        policy.check_revision(input.revision_id.as_deref())?;
-        policy.add(statement)
+        let qualifier = named.qualifier.as_deref();
+        // A policy's revision is that of what it belongs to, before there is one and after.
+        function.check_revision_of(qualifier, input.revision_id.as_deref())?;
+        let policies = &mut function.common.policies;
+        policies.entry(place(&named)).or_insert_with(Policy::new).add(statement)?;
+        function.revise(qualifier)
     });
     added.await?;
     Ok(api::AddPermissionOutput { statement: Some(json) })
@@ -41,16 +41,21 @@ pub(crate) async fn remove(
     input: api::RemovePermissionInput,
 ) -> Result<Unit, Error> {
     let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
-    let absent = |_| Error::NoPolicy;
+    let absent = |_| Error::NoPolicyFor(named.arn());
     lambda.functions.get(&named.key).map_err(absent)?;
     let removed = lambda.change(&named.key, |function| {
+        let qualifier = named.qualifier.as_deref();
+        let current = function.revision(qualifier)?.to_owned();
         let policies = &mut function.common.policies;
         let policy = policies.get_mut(&place(&named)).ok_or(Error::NoPolicy)?;
-        policy.check_revision(input.revision_id.as_deref())?;
+        if input.revision_id.is_some_and(|given| given != current) {
+            return Err(Error::RevisionDiffers);
+        }
         policy.remove(&input.statement_id)?;
         if policy.statements.is_empty() {
             policies.remove(&place(&named));
         }
+        function.revise(qualifier)?;
         Ok(Unit)
     });
     removed.await
@@ -62,13 +67,13 @@ pub(crate) async fn get(
     input: api::GetPolicyInput,
 ) -> Result<api::GetPolicyOutput, Error> {
     let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
-    let live = lambda.functions.get(&named.key).map_err(|_| Error::NoSuchResource)?;
+    let live = lambda.functions.get(&named.key)?;
     let policy = live.function.common.policies.get(&place(&named)).ok_or(Error::NoSuchResource)?;
-    let revision_id = Some(policy.revision.clone());
+    let revision_id = Some(live.function.revision(named.qualifier.as_deref())?.to_owned());
     Ok(api::GetPolicyOutput { policy: Some(policy.json()), revision_id })
 }
 
 /// The key of a policy: what was named behind the function.
-fn place(named: &Named) -> String {
+pub(crate) fn place(named: &Named) -> String {
     named.qualifier.clone().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! `TagResource`, `UntagResource`, `ListTags`: of functions.
+//! `TagResource`, `UntagResource`, `ListTags`: of functions and code signing configurations.
 
 use std::sync::Arc;
 
@@ -6,19 +6,24 @@ use kit::{Caller, Tags};
 use model::lambda as api;
 use wire::Unit;
 
-use crate::{Error, Lambda, invoke::concurrency::FunctionKey, limits, name};
+use crate::{
+    Error, Lambda, invoke::concurrency::FunctionKey, limits, name, ops::code_signing_configs::find,
+    signing::Signing,
+};
 
 pub(crate) async fn tag(
     lambda: Arc<Lambda>,
     caller: Caller,
     input: api::TagResourceInput,
 ) -> Result<Unit, Error> {
-    let key = function(&caller, &input.resource)?;
-    let tagged = lambda.change(&key, |function| {
-        function.common.tags.extend(input.tags);
-        check_count(&function.common.tags).map(|()| Unit)
-    });
-    tagged.await
+    if input.tags.is_empty() {
+        return Err(Error::NoTags);
+    }
+    change(&lambda, &caller, &input.resource, |tags| {
+        tags.extend(input.tags);
+        check(tags)
+    })
+    .await
 }
 
 pub(crate) async fn untag(
@@ -26,12 +31,11 @@ pub(crate) async fn untag(
     caller: Caller,
     input: api::UntagResourceInput,
 ) -> Result<Unit, Error> {
-    let key = function(&caller, &input.resource)?;
-    let untagged = lambda.change(&key, |function| {
-        function.common.tags.retain(|tag, _| !input.tag_keys.contains(tag));
-        Ok(Unit)
-    });
-    untagged.await
+    change(&lambda, &caller, &input.resource, |tags| {
+        tags.retain(|tag, _| !input.tag_keys.contains(tag));
+        Ok(())
+    })
+    .await
 }
 
 pub(crate) async fn list(
@@ -39,24 +43,62 @@ pub(crate) async fn list(
     caller: Caller,
     input: api::ListTagsInput,
 ) -> Result<api::ListTagsOutput, Error> {
-    let live = lambda.functions.get(&function(&caller, &input.resource)?)?;
-    Ok(api::ListTagsOutput { tags: Some(live.function.common.tags.clone()) })
+    let tags = match Tagged::of(&caller, &input.resource)? {
+        Tagged::Function(key) => lambda.functions.get(&key)?.function.common.tags.clone(),
+        Tagged::Signing(arn) => find(&lambda, &caller, &arn)?.tags.clone(),
+    };
+    Ok(api::ListTagsOutput { tags: Some(tags) })
 }
 
 /// Whether a resource may have all of these.
-pub(crate) fn check_count(tags: &Tags) -> Result<(), Error> {
+pub(crate) fn check(tags: &Tags) -> Result<(), Error> {
+    if tags.keys().any(|key| key.starts_with("aws:")) {
+        return Err(Error::ReservedTag);
+    }
     if tags.len() > limits::TAGS { Err(Error::TooManyTags) } else { Ok(()) }
 }
 
-/// The function of an ARN.
-fn function(caller: &Caller, resource: &str) -> Result<FunctionKey, Error> {
-    // The model lets only ARNs of Lambda's resources through.
-    if !resource.contains(":function:") {
-        return Err(Error::NotBuilt("tags of other resources than functions"));
+/// A resource that may have tags.
+enum Tagged {
+    Function(FunctionKey),
+    /// A code signing configuration, by its ARN.
+    Signing(String),
+}
+
+impl Tagged {
+    /// The resource of an ARN. The model lets only ARNs of Lambda's resources through.
+    fn of(caller: &Caller, resource: &str) -> Result<Tagged, Error> {
+        if resource.contains(":code-signing-config:") {
+            return Ok(Tagged::Signing(resource.to_owned()));
+        }
+        if !resource.contains(":function:") {
+            return Err(Error::NotBuilt("tags of other resources than functions"));
+        }
+        let named = name::resolve(caller, resource, None)?;
+        if named.qualifier.is_some() {
+            return Err(Error::TagsOfVersion);
+        }
+        Ok(Tagged::Function(named.key))
     }
-    let named = name::resolve(caller, resource, None)?;
-    if named.qualifier.is_some() {
-        return Err(Error::TagsOfVersion);
+}
+
+async fn change(
+    lambda: &Lambda,
+    caller: &Caller,
+    resource: &str,
+    change: impl FnOnce(&mut Tags) -> Result<(), Error>,
+) -> Result<Unit, Error> {
+    match Tagged::of(caller, resource)? {
+        Tagged::Function(key) => {
+            let changed = lambda.change(&key, |function| change(&mut function.common.tags));
+            changed.await?;
+        }
+        Tagged::Signing(arn) => {
+            let _turn = lambda.signings.turn.lock().await;
+            let mut signing = Signing::clone(&*find(lambda, caller, &arn)?);
+            change(&mut signing.tags)?;
+            lambda.save_signing(signing).await?;
+        }
     }
-    Ok(named.key)
+    Ok(Unit)
 }

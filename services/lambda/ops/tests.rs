@@ -1,8 +1,13 @@
 //! Operations against a real store and a real pool.
 
+mod coverage;
 mod functions;
+mod management;
 mod mappings;
+mod policies;
 mod sharing;
+mod signing;
+mod tenants;
 mod versions;
 
 use std::{io::Write, path::PathBuf, sync::Arc};

@@ -10,7 +10,7 @@ use crate::{
     Error, Lambda,
     ops::{source::Source, unqualified},
     version::Version,
-    view::{Moment, configuration},
+    view::Moment,
 };
 
 pub(crate) async fn run(
@@ -32,7 +32,9 @@ pub(crate) async fn run(
         image: input.image_uri,
         kms_key: input.source_kms_key_arn,
     };
-    let taken = lambda.code.take(source.fetch(&lambda, &caller).await?).await?;
+    let zip = source.fetch(&lambda, &caller).await?;
+    lambda.check_signature(&caller, &key)?;
+    let taken = lambda.code.take(zip).await?;
     let architecture = input.architectures.as_deref().and_then(<[_]>::first).copied();
     let change = |latest: &mut Version| {
         latest.code = taken.code.clone();
@@ -45,7 +47,7 @@ pub(crate) async fn run(
         lambda.code.forget(vec![taken.code.blob]).await;
         let mut latest = Version::clone(lambda.functions.get(&key)?.function.latest());
         change(&mut latest)?;
-        return Ok(configuration(&key, &latest, None, Moment::Settled));
+        return Ok(lambda.described(&key, &latest, None, Moment::Settled).await);
     }
     let publish = input.publish == Some(true);
     let changed = lambda.change(&key, |function| {
@@ -64,7 +66,7 @@ pub(crate) async fn run(
     lambda.collect_code().await;
     if publish {
         let qualifier = shown.number.to_string();
-        return Ok(configuration(&key, &shown, Some(&qualifier), Moment::Creating));
+        return Ok(lambda.described(&key, &shown, Some(&qualifier), Moment::Creating).await);
     }
-    Ok(configuration(&key, &shown, None, Moment::Updating))
+    Ok(lambda.described(&key, &shown, None, Moment::Updating).await)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn publish(
     });
     let version = published.await?;
     let qualifier = version.number.to_string();
-    Ok(configuration(&key, &version, Some(&qualifier), Moment::Settled))
+    Ok(lambda.described(&key, &version, Some(&qualifier), Moment::Settled).await)
 }
 
 pub(crate) async fn list(

@@ -12,9 +12,11 @@ const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const JSON_FORMAT = (process.env.AWS_LAMBDA_LOG_FORMAT ?? '').toUpperCase() === 'JSON';
 // Lambda keeps the request's id here, where logging libraries read it.
 const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
+let tenantId;
 
-function setRequestId(id) {
+function setInvocation(id, tenant) {
   globalThis[REQUEST_ID] = id;
+  tenantId = tenant;
 }
 
 function patchConsole() {
@@ -50,7 +52,7 @@ function writeAll(data) {
 }
 
 function jsonLine(timestamp, requestId, level, parts) {
-  const record = { timestamp, level, requestId };
+  const record = { timestamp, level, requestId, tenantId };
   if (parts.length === 1) {
     record.message = parts[0];
     try {
@@ -83,4 +85,4 @@ function failure(what, error) {
   }
 }
 
-module.exports = { patchConsole, setRequestId, failure };
+module.exports = { patchConsole, setInvocation, failure };

@@ -45,7 +45,7 @@ class Invocation {
     this.answered = false;
     this.waitsForIdle = true;
     current = this;
-    log.setRequestId(this.id);
+    log.setInvocation(this.id, headers['lambda-runtime-aws-tenant-id']);
     const traceId = headers['lambda-runtime-trace-id'];
     if (traceId) process.env._X_AMZN_TRACE_ID = traceId;
     else delete process.env._X_AMZN_TRACE_ID;
@@ -112,6 +112,7 @@ class Invocation {
       identity: parse(this.headers['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
       invokedFunctionArn: this.headers['lambda-runtime-invoked-function-arn'],
       awsRequestId: this.id,
+      tenantId: this.headers['lambda-runtime-aws-tenant-id'],
       getRemainingTimeInMillis: () => deadline - Date.now(),
     };
   }

@@ -192,6 +192,7 @@ pub(crate) fn invocation(function: &Function, event: &str) -> Invocation {
         trace_id: "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".into(),
         client_context: None,
         cognito_identity: None,
+        tenant_id: None,
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) async fn run(
         ("DestinationConfig", input.destination_config.is_some()),
     ])?;
     let runnable = lambda.functions.named(&caller, &input.function_name, None)?;
+    runnable.check_no_tenants("An event source mapping")?;
     let _turn = lambda.sources.turn.lock().await;
     refuse_twin(&lambda, &source, &runnable.invoked_arn)?;
     let mapping = Mapping {

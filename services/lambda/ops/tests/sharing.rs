@@ -49,7 +49,7 @@ async fn a_policy_grows_and_goes() {
         format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{statement}]}}"#);
     assert_eq!(got.policy.unwrap(), document);
     let stale = api::AddPermissionInput { revision_id: Some("x".to_owned()), ..permission("b") };
-    assert!(matches!(add(&world, stale).await, Err(Error::PolicyRevisionDiffers)));
+    assert!(matches!(add(&world, stale).await, Err(Error::RevisionDiffers)));
     let fresh = api::AddPermissionInput { revision_id: got.revision_id, ..permission("b") };
     add(&world, fresh).await.unwrap();
 
@@ -78,6 +78,7 @@ async fn a_policy_belongs_to_what_was_named() {
     };
     assert!(matches!(add(&world, of("$LATEST")).await, Err(Error::PolicyOfLatest)));
     assert!(matches!(add(&world, of("7")).await, Err(Error::NoSuchFunction(_))));
+    assert!(matches!(add(&world, of("none")).await, Err(Error::NoSuchAlias(_))));
     let statement = add(&world, of("1")).await.unwrap();
     assert!(statement.contains(&format!(r#""Resource":"{ARN}:1""#)), "{statement}");
     assert!(policy(&world, Some("1")).await.is_ok());
@@ -95,6 +96,7 @@ async fn tags_are_of_functions() {
     };
     tag(ARN, 2).await.unwrap();
     assert!(matches!(tag(ARN, 51).await, Err(Error::TooManyTags)));
+    assert!(matches!(tag(ARN, 0).await, Err(Error::NoTags)));
     assert!(matches!(tag(&format!("{ARN}:1"), 1).await, Err(Error::TagsOfVersion)));
     assert!(matches!(tag(&format!("{ARN}x"), 1).await, Err(Error::NoSuchFunction(_))));
     let tag_keys = vec!["k0".to_owned(), "none".to_owned()];
@@ -153,12 +155,6 @@ async fn reservations_leave_something_to_the_others() {
 async fn what_cannot_be_set_reads_as_never_set() {
     let world = World::new().await;
     world.create("f").await;
-    let input =
-        api::GetRuntimeManagementConfigInput { function_name: "f".to_owned(), qualifier: None };
-    let got = unset::runtime_management(world.lambda.clone(), world.caller.clone(), input).await;
-    let got = got.unwrap();
-    assert_eq!(got.function_arn, Some(format!("{ARN}:$LATEST")));
-    assert_eq!(got.update_runtime_on, Some(api::UpdateRuntimeOn::Auto));
     let input = api::GetFunctionRecursionConfigInput { function_name: "none".to_owned() };
     let missing = unset::recursion(world.lambda.clone(), world.caller.clone(), input).await;
     assert!(matches!(missing, Err(Error::NoSuchFunction(_))));

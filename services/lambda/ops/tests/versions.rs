@@ -42,9 +42,10 @@ async fn two_versions() -> World {
 async fn a_version_is_published_once() {
     let world = World::new().await;
     let created = world.create("f").await;
+    let before = world.get("f").await.unwrap().configuration.unwrap().revision_id;
     let input = api::PublishVersionInput {
         code_sha256: created.code_sha256.clone(),
-        revision_id: created.revision_id.clone(),
+        revision_id: before.clone(),
         description: Some("first".to_owned()),
         ..api::PublishVersionInput::default()
     };
@@ -54,10 +55,13 @@ async fn a_version_is_published_once() {
         (first.version.as_deref(), first.description.as_deref()),
         (Some("1"), Some("first"))
     );
+    let latest = world.get("f").await.unwrap().configuration.unwrap();
+    assert_ne!(latest.revision_id, before);
     let again = publish(&world, api::PublishVersionInput::default()).await.unwrap();
     assert_eq!(again.revision_id, first.revision_id);
 
     let code_sha256 = Some("wrong".to_owned());
+    let input = api::PublishVersionInput { revision_id: latest.revision_id, ..input };
     let refused = publish(&world, api::PublishVersionInput { code_sha256, ..input.clone() }).await;
     let current = created.code_sha256.unwrap();
     assert_eq!(

@@ -38,6 +38,7 @@ class JsonFormatter(logging.Formatter):
             "errorType": error[0].__name__ if error else None,
             "errorMessage": str(error[1]) if error else None,
             "requestId": record.aws_request_id,
+            "tenantId": logs.tenant_id,
             "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno)
             if error
             else None,

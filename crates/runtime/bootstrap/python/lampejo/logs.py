@@ -15,6 +15,8 @@ INDENT = "\u00a0"
 JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 request_id = ""
+# Whom the invocation serves, if the function isolates tenants.
+tenant_id = None
 
 
 def write(message):

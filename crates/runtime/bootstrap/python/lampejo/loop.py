@@ -39,6 +39,7 @@ def serve(client, handler, headers, body):
     """One invocation."""
     request_id = headers["lambda-runtime-aws-request-id"]
     logs.request_id = request_id
+    logs.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
     trace_id = headers.get("lambda-runtime-trace-id")
     if trace_id:
         os.environ["_X_AMZN_TRACE_ID"] = trace_id
