@@ -1,13 +1,14 @@
 //! Resource policies: who may invoke a function. Pure.
 //!
-//! A policy belongs to a function, a version or an alias, and has that one's revision. `statement`
-//! holds a statement and how `AddPermission` makes one, `document` reads policies that callers wrote.
+//! A policy belongs to a function, a version or an alias. `statement` holds a statement and how
+//! `AddPermission` makes one, `document` reads policies that callers wrote.
 
 mod document;
 mod statement;
 #[cfg(test)]
 mod tests;
 
+use kit::ids;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use statement::Statement;
@@ -22,6 +23,8 @@ pub(crate) struct Policy {
     #[serde(default = "default_id")]
     id: Option<String>,
     pub(crate) statements: Vec<Statement>,
+    /// Another one after every change. What has revisions of its own, as functions have, shows those.
+    pub(crate) revision: String,
 }
 
 /// The document that `GetPolicy` answers with.
@@ -46,7 +49,8 @@ fn default_id() -> Option<String> {
 impl Policy {
     /// A policy without a statement, which is never kept.
     pub(crate) fn new() -> Policy {
-        Policy { language: language(), id: default_id(), statements: Vec::new() }
+        let (language, id) = (language(), default_id());
+        Policy { language, id, statements: Vec::new(), revision: ids::uuid() }
     }
 
     /// Adds a statement whose id is new.
@@ -57,6 +61,7 @@ impl Policy {
             return Err(Error::StatementExists(sid.clone()));
         }
         self.statements.push(statement);
+        self.revision = ids::uuid();
         self.check_size()
     }
 
@@ -64,6 +69,7 @@ impl Policy {
     pub(crate) fn remove(&mut self, sid: &str) -> Result<(), Error> {
         let place = self.statements.iter().position(|it| it.sid.as_deref() == Some(sid));
         self.statements.remove(place.ok_or_else(|| Error::NoSuchStatement(sid.to_owned()))?);
+        self.revision = ids::uuid();
         Ok(())
     }
 

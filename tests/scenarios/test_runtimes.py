@@ -1,5 +1,6 @@
 """Runtimes: Python's and Node.js's surroundings, and programs that bring their own."""
 
+import json
 import shutil
 import subprocess
 
@@ -205,3 +206,18 @@ def test_a_custom_runtime_that_is_missing_is_told(server, name):
     assert (answer["errorType"], kind) == ("Runtime.InvalidEntrypoint", "Unhandled")
     entrypoints = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
     assert answer["errorMessage"].endswith(f"Error: {entrypoints}")
+
+
+def test_a_handler_in_node_knows_its_tenant(server, name, node):
+    source = "exports.handler = async (e, c) => { console.log('run'); return c.tenantId; };"
+    server.function(
+        name,
+        source,
+        Runtime=node,
+        file="index.js",
+        TenancyConfig={"TenantIsolationMode": "PER_TENANT"},
+        LoggingConfig={"LogFormat": "JSON"},
+    )
+    assert server.invoke(name, TenantId="blue") == ("blue", None)
+    lines = eventually(lambda: server.log_lines(name, '{$.message = "run"}'), "it has logged")
+    assert json.loads(lines[0])["tenantId"] == "blue"

@@ -32,7 +32,7 @@ impl Policy {
             Value::Array(_) => serde_json::from_value(given.statement).map_err(malformed)?,
             one => vec![serde_json::from_value(one).map_err(malformed)?],
         };
-        let mut policy = Policy { language: given.version, id: given.id, statements: Vec::new() };
+        let mut policy = Policy { language: given.version, id: given.id, ..Policy::new() };
         for statement in statements {
             policy.add(checked(statement, arn)?)?;
         }
