@@ -170,9 +170,7 @@ impl Settings {
         }
         self.check_together()
     }
-}
 
-impl Settings {
     /// What may not be configured together.
     fn check_together(&self) -> Result<(), Error> {
         if self.snap_start && !runtimes::has_snap_start(&self.runtime) {

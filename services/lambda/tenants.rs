@@ -2,10 +2,10 @@
 //! a function of that tenant alone, so that no two tenants share an instance.
 //!
 //! Always true: what a tenant runs differs from what the version runs in its key only, and goes when
-//! the version goes. Who has no instance any more may be forgotten.
+//! the version goes. Tenants that no instance serves may be forgotten.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,13 +13,13 @@ use runtime::Function;
 
 use crate::{Error, functions::Runnable};
 
-/// From this many on, tenants without an instance are forgotten when another one comes.
+/// From this many on, those that no instance serves are forgotten when another one comes.
 const TENANTS_KEPT: usize = 1024;
 
-/// What tenants run, by version and tenant.
+/// What tenants run, by its key.
 #[derive(Default)]
 pub(crate) struct Tenants {
-    runs: Mutex<HashMap<String, HashMap<String, Arc<Function>>>>,
+    runs: Mutex<BTreeMap<String, Arc<Function>>>,
 }
 
 impl Runnable {
@@ -48,26 +48,37 @@ impl Tenants {
         runnable.check_tenant(tenant)?;
         let version = &runnable.function;
         let Some(tenant) = tenant else { return Ok(version.clone()) };
+        let key = format!("{}{tenant}", start(&version.key));
         let mut runs = self.runs();
-        let tenants = runs.entry(version.key.clone()).or_default();
-        if let Some(run) = tenants.get(tenant) {
+        if let Some(run) = runs.get(&key) {
             return Ok(run.clone());
         }
-        if tenants.len() >= TENANTS_KEPT {
-            tenants.retain(|_, run| Arc::strong_count(run) > 1);
+        if runs.len() >= TENANTS_KEPT {
+            runs.retain(|_, run| Arc::strong_count(run) > 1);
         }
-        let key = format!("{}:tenant:{tenant}", version.key);
-        let run = Arc::new(Function { key, ..Function::clone(version) });
-        tenants.insert(tenant.to_owned(), run.clone());
+        let run = Arc::new(Function { key: key.clone(), ..Function::clone(version) });
+        runs.insert(key, run.clone());
         Ok(run)
     }
 
-    /// Forgets the tenants of a version, and tells what they ran.
-    pub(crate) fn leave(&self, key: &str) -> Vec<Arc<Function>> {
-        self.runs().remove(key).into_iter().flat_map(HashMap::into_values).collect()
+    /// Forgets the tenants of a version, by its key, and tells what they ran.
+    pub(crate) fn leave(&self, version: &str) -> Vec<Arc<Function>> {
+        let start = start(version);
+        let mut runs = self.runs();
+        let mut leaving = runs.split_off(&start);
+        let behind = leaving.keys().find(|key| !key.starts_with(&start)).cloned();
+        if let Some(behind) = behind {
+            runs.append(&mut leaving.split_off(&behind));
+        }
+        leaving.into_values().collect()
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Arc<Function>>>> {
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Function>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How the keys of a version's tenants begin.
+fn start(version: &str) -> String {
+    format!("{version}:tenant:")
 }

@@ -43,9 +43,10 @@ pub(crate) async fn run(
     }
     lambda.check_runtime(&settings.runtime).await?;
     let zip = source.fetch(&lambda, &caller).await?;
-    // Held until the function has the configuration, which cannot be deleted then.
-    let _turn = lambda.signings.turn.lock().await;
+    let mut signings_turn = None;
     if let Some(arn) = &signing_arn {
+        // Kept until the function has the configuration, which cannot be deleted then.
+        signings_turn = Some(lambda.signings.turn.lock().await);
         lambda.signing(&caller, arn)?.check(&key.name)?;
     }
     let taken = lambda.code.take(zip).await?;
@@ -54,6 +55,7 @@ pub(crate) async fn run(
     function.common.code_signing = signing_arn;
     let shown = if publish { function.publish(None) } else { function.latest().clone() };
     let added = lambda.add(function).await;
+    drop(signings_turn);
     if let Err(error) = added {
         lambda.code.forget(vec![taken.code.blob]).await;
         return Err(error);

@@ -67,3 +67,32 @@ async fn tenants_share_nothing_and_go_with_the_version() {
     world.update_code(code("4")).await.unwrap();
     assert!(!folder.exists());
 }
+
+#[tokio::test]
+async fn tenants_of_other_versions_stay() {
+    let world = isolated().await;
+    let input = api::CreateFunctionInput {
+        tenancy_config: Some(api::TenancyConfig::default()),
+        publish: Some(true),
+        ..function("g")
+    };
+    world.try_create(input).await.unwrap();
+    let functions = &world.lambda.functions;
+    let runnables: Vec<Runnable> = ["f", "g", "g:1"]
+        .iter()
+        .map(|name| functions.named(&world.caller, name, None).unwrap())
+        .collect();
+    let runs: Vec<_> = runnables
+        .iter()
+        .flat_map(|it| ["blue", "green"].map(|tenant| functions.tenants.run(it, Some(tenant))))
+        .map(Result::unwrap)
+        .collect();
+    let left = functions.tenants.leave(&runnables[1].function.key);
+    assert_eq!(left.len(), 2);
+    for run in runs {
+        let here = left.iter().any(|it| Arc::ptr_eq(it, &run));
+        assert_eq!(here, run.key.starts_with(&runnables[1].function.key), "{}", run.key);
+    }
+    assert_eq!(functions.tenants.leave(&runnables[0].function.key).len(), 2);
+    assert_eq!(functions.tenants.leave(&runnables[2].function.key).len(), 2);
+}
