@@ -127,10 +127,7 @@ impl Function {
 
     /// Whether `$LATEST` is the revision that a caller has seen.
     pub(crate) fn check_revision(&self, given: Option<&str>) -> Result<(), Error> {
-        match given {
-            Some(given) if given != self.latest().revision => Err(Error::RevisionDiffers),
-            _ => Ok(()),
-        }
+        self.check_revision_of(None, given)
     }
 
     /// Changes `$LATEST`.
