@@ -6,6 +6,7 @@ use crate::{
     function::{Credentials, Function},
     languages::{Language, Provider},
     sandbox::View,
+    start::Initialization,
 };
 
 /// What an instance's environment is made of.
@@ -18,6 +19,8 @@ pub(crate) struct Surrounded<'a> {
     pub(crate) credentials: &'a Credentials,
     /// The log stream.
     pub(crate) log_stream: &'a str,
+    /// What the instance is started for.
+    pub(crate) initialization: Initialization,
     /// The bootstrap's folder on the host, if the runtime has one of ours.
     pub(crate) bootstrap: Option<&'a PathBuf>,
     /// The AWS SDK's folder on the host, if it is there.
@@ -78,7 +81,7 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
         ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", of.initialization.as_str()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", of.log_stream),
         ("AWS_ACCESS_KEY", &of.credentials.access_key_id),

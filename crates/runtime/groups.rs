@@ -1,6 +1,8 @@
 //! Who idles and who waits, per function: the pool's memory, behind one lock that is never held
 //! while anything waits.
 
+mod provisioned;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Deref,
@@ -80,6 +82,8 @@ pub struct FunctionStatus {
     pub starting: usize,
     /// Requests without an instance.
     pub waiting: usize,
+    /// Of the idle and busy ones, those that are always ready.
+    pub provisioned: usize,
 }
 
 /// The pool's memory.
@@ -107,6 +111,10 @@ struct Group {
     settling: usize,
     /// How often the function's instances were retired: those of an older generation run old code.
     generation: u64,
+    /// Those that are always ready, idle or busy.
+    provisioned: Vec<Arc<Instance>>,
+    /// How many of them there are to be.
+    kept: usize,
 }
 
 struct Idle {
@@ -137,14 +145,14 @@ impl Groups {
         result
     }
 
-    /// The idle instance that was used last.
+    /// The idle instance that was used last; one that is always ready before others.
     pub(crate) fn idle(self: &Arc<Self>, key: &str) -> Result<Option<Busy>, RuntimeError> {
         let mut state = self.state();
         if state.stopping {
             return Err(RuntimeError::Stopping);
         }
         let Some(group) = state.groups.get_mut(key) else { return Ok(None) };
-        while let Some(Idle { instance, .. }) = group.idle.pop() {
+        while let Some(Idle { instance, .. }) = group.pop_idle() {
             // One that has just ended may still be here.
             if instance.desk.settled_now() == Some(true) {
                 group.busy += 1;
@@ -252,6 +260,7 @@ impl Groups {
             }
             let Some(waiting) = group.waiting.pop_front() else {
                 if group.generation == busy.generation
+                    && !group.lets_go(&busy)
                     && let Some(instance) = busy.instance.take()
                 {
                     group.busy -= 1;
@@ -278,10 +287,12 @@ impl Groups {
         self.change(&busy.function.key, |group| group.settling -= 1);
     }
 
-    /// Its process has ended.
-    pub(crate) fn forget(&self, instance: &Arc<Instance>) {
-        let key = &instance.function.key;
-        self.change(key, |group| group.idle.retain(|idle| !Arc::ptr_eq(&idle.instance, instance)));
+    /// Its process has ended. Answers whether it was one of those that are always ready.
+    pub(crate) fn forget(&self, instance: &Arc<Instance>) -> bool {
+        self.change(&instance.function.key, |group| {
+            group.idle.retain(|idle| !Arc::ptr_eq(&idle.instance, instance));
+            group.leave_provisioned(instance)
+        })
     }
 
     /// Takes out the instances of old code. Those that are busy or starting stop on release.
@@ -300,7 +311,8 @@ impl Groups {
         state.groups.retain(|_, group| {
             group.idle.retain(|idle| {
                 let limit = idle.instance.function.idle.unwrap_or(default);
-                let over = now.since(idle.since) >= limit.as_millis() as u64;
+                let over = !idle.instance.is_provisioned()
+                    && now.since(idle.since) >= limit.as_millis() as u64;
                 if over {
                     expired.push(idle.instance.clone());
                 }
@@ -311,15 +323,16 @@ impl Groups {
         expired
     }
 
-    /// Takes out the instance that has idled longest, of any function.
+    /// Takes out the instance that has idled longest, of any function, but for those that are
+    /// always ready.
     pub(crate) fn evict(&self) -> Option<Arc<Instance>> {
         let key = {
             let state = self.state();
-            let oldest = |group: &Group| group.idle.first().map(|idle| idle.since);
+            let oldest = |group: &Group| group.evictable().map(|at| group.idle[at].since);
             let groups = state.groups.iter().filter_map(|(key, g)| Some((oldest(g)?, key)));
             groups.min()?.1.clone()
         };
-        self.change(&key, |group| (!group.idle.is_empty()).then(|| group.idle.remove(0).instance))
+        self.change(&key, |group| group.evictable().map(|at| group.idle.remove(at).instance))
     }
 
     /// From now on nobody gets an instance. Takes out all that idle.
@@ -343,6 +356,7 @@ impl Groups {
                 busy: group.busy,
                 starting: group.starting,
                 waiting: group.waiting.len(),
+                provisioned: group.provisioned.len(),
             };
             (key.clone(), status)
         });
@@ -353,7 +367,12 @@ impl Groups {
 
 impl Group {
     fn is_empty(&self) -> bool {
-        self.idle.is_empty() && self.waiting.is_empty() && self.starting == 0 && self.busy == 0
+        self.idle.is_empty()
+            && self.waiting.is_empty()
+            && self.starting == 0
+            && self.busy == 0
+            && self.provisioned.is_empty()
+            && self.kept == 0
     }
 
     fn take_idle(&mut self) -> Vec<Arc<Instance>> {

@@ -22,6 +22,7 @@ use crate::{
     function::{Function, Surroundings},
     log::{self, Log, Taken},
     sandbox::{Exit, Sandboxed},
+    start::Initialization,
 };
 
 /// Connections of one instance to the Runtime API at once.
@@ -77,6 +78,8 @@ pub(crate) struct Instance {
     pub(crate) log: Arc<Log>,
     /// Milliseconds of its init, until the first invocation has reported them.
     pub(crate) init_ms: Mutex<Option<f64>>,
+    /// What it was started for.
+    pub(crate) initialization: Initialization,
     sandboxed: Sandboxed,
     _slot: Slot,
 }
@@ -88,15 +91,22 @@ impl Instance {
         log: Arc<Log>,
         sandboxed: Sandboxed,
         slot: Slot,
+        initialization: Initialization,
     ) -> Instance {
         Instance {
             function,
             desk: Arc::default(),
             log,
             init_ms: Mutex::new(None),
+            initialization,
             sandboxed,
             _slot: slot,
         }
+    }
+
+    /// Whether it is one of those that are always ready.
+    pub(crate) fn is_provisioned(&self) -> bool {
+        self.initialization == Initialization::Provisioned
     }
 
     /// Ends it. Does not wait.
@@ -203,7 +213,8 @@ async fn admit(
     (accept(listener, clock).await, place)
 }
 
-async fn until(clock: &Clock, moment: Option<Millis>) {
+/// Waits until a moment, or for ever.
+pub(crate) async fn until(clock: &Clock, moment: Option<Millis>) {
     match moment {
         Some(moment) => clock.sleep_until(moment).await,
         None => std::future::pending().await,

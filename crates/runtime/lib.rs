@@ -1,7 +1,7 @@
 //! Function instances: sandbox, pool, starts, Runtime API, languages.
 //!
 //! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
-//! (who waits, who idles), `start` (one instance's way to ready), `instance` (one that runs),
+//! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to ready), `instance` (one that runs),
 //! `invoke` (one invocation), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
 //! handler does not), `sandbox/` (what an instance may not do), `bootstrap/` (what runs inside).
@@ -30,7 +30,7 @@ pub use config::{Config, Doctor};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use languages::{Language, Provider};
-pub use pool::Pool;
+pub use pool::{Pool, ProvisionFailure, Provisioned};
 pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};
 pub use start::StartKind;

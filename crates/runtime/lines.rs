@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     faults::Fault,
     function::{Function, Report},
+    start::Initialization,
 };
 
 /// `INIT_START …`; `version` as in `python:3.13.v7`.
@@ -14,6 +15,7 @@ pub(crate) fn init_start(
     at: Millis,
     version: &str,
     arn: &str,
+    initialization: Initialization,
 ) -> Option<String> {
     if !function.logging.json {
         return Some(format!(
@@ -21,7 +23,7 @@ pub(crate) fn init_start(
         ));
     }
     let record = json!({
-        "initializationType": "on-demand",
+        "initializationType": initialization.as_str(),
         "phase": "init",
         "runtimeVersion": version,
         "runtimeVersionArn": arn,
@@ -37,6 +39,7 @@ pub(crate) fn init_report(
     at: Millis,
     init_ms: f64,
     phase: &str,
+    initialization: Initialization,
     fault: &Fault,
 ) -> Option<String> {
     if !function.logging.json {
@@ -46,7 +49,7 @@ pub(crate) fn init_report(
         ));
     }
     let record = json!({
-        "initializationType": "on-demand",
+        "initializationType": initialization.as_str(),
         "phase": phase,
         "status": json_status(Some(fault)),
         "errorType": json_error_type(Some(fault)),

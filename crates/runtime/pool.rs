@@ -6,6 +6,10 @@
 //! starts has ended when `shutdown` returns. Read next: `groups` (who waits and who idles),
 //! `start` (an instance's way to ready), `invoke` (one invocation).
 
+mod provision;
+
+pub use provision::{ProvisionFailure, Provisioned};
+
 use std::{
     fs,
     sync::{
@@ -32,8 +36,9 @@ use crate::{
     languages::Languages,
     lines,
     log::Log,
+    pool::provision::Provisions,
     sandbox::Sandboxer,
-    start::{HostIds, NotStarted, StartKind, Starter},
+    start::{HostIds, Initialization, NotStarted, StartKind, Starter},
 };
 
 /// Lambda's limit of an init before the first invocation.
@@ -57,6 +62,7 @@ pub struct Pool {
     /// Places taken among `max_instances`.
     taken: Arc<AtomicUsize>,
     starting: Semaphore,
+    provisions: Provisions,
     /// True when the pool stops.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -89,6 +95,7 @@ impl Pool {
             groups: Groups::new(clock.clone()),
             taken: Arc::default(),
             starting: Semaphore::new(cpus * STARTS_PER_CPU),
+            provisions: Provisions::new(cpus),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
             config,
@@ -135,6 +142,7 @@ impl Pool {
     /// Stops all instances, and waits until nothing of them is left.
     pub async fn shutdown(&self) {
         self.starting.close();
+        self.provisions.close();
         self.groups.stop().iter().for_each(|instance| instance.kill());
         self.stop.send_replace(true);
         loop {
@@ -212,7 +220,8 @@ impl Pool {
             Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
         };
         let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
-        match self.start(&function, &log, slot, INIT_LIMIT, "init").await {
+        let started = self.start(&function, &log, slot, INIT_LIMIT, Phase::INIT).await;
+        match started {
             Ok((instance, init_ms)) => {
                 *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
                     Some(init_ms);
@@ -227,26 +236,29 @@ impl Pool {
         }
     }
 
-    /// Starts an instance and waits for its init. `phase` is `init` or `invoke`.
+    /// Starts an instance and waits for its init.
     async fn start(
         self: &Arc<Self>,
         function: &Arc<Function>,
         log: &Arc<Log>,
         slot: Slot,
         limit: Duration,
-        phase: &str,
+        phase: Phase,
     ) -> Result<(Arc<Instance>, f64), NotStarted> {
         let provider = self.starter.provider(&function.runtime).await;
         let provider = provider.map_err(NotStarted::Machine)?;
-        if phase == "init" {
+        if phase.name == "init" {
             let (now, label) = (self.clock.now(), provider.label());
             let arn = runtime_arn(&function.region, &label);
-            lines::init_start(function, now, &label, &arn).into_iter().for_each(|l| log.write(l));
+            let line = lines::init_start(function, now, &label, &arn, phase.initialization);
+            line.into_iter().for_each(|line| log.write(line));
             provider.warning.iter().for_each(|warning| log.write(warning.clone()));
         }
         let began = Instant::now();
         let ready = async {
-            let instance = self.starter.launch(function, &provider, log, slot).await?;
+            let launched =
+                self.starter.launch(function, &provider, log, slot, phase.initialization);
+            let instance = launched.await?;
             self.spawn(self.clone().keep(instance.clone()));
             let unready = Unready(&instance);
             self.starter.await_init(&instance, began, limit).await?;
@@ -273,13 +285,14 @@ impl Pool {
         log: &Log,
         fault: &Fault,
         init_ms: f64,
-        phase: &str,
+        phase: Phase,
     ) {
         let now = self.clock.now();
-        if phase == "init" && !matches!(fault, Fault::Timeout(_)) {
+        if phase.name == "init" && !matches!(fault, Fault::Timeout(_)) {
             fault.log_text("", &now.iso8601()).into_iter().for_each(|line| log.write(line));
         }
-        let report = lines::init_report(function, now, init_ms, phase, fault);
+        let Phase { name, initialization } = phase;
+        let report = lines::init_report(function, now, init_ms, name, initialization, fault);
         report.into_iter().for_each(|line| log.write(line));
         log.flush();
     }
@@ -293,7 +306,7 @@ impl Pool {
     ) -> Result<Outcome, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
         let slot = self.slot_soon().await?;
-        match self.start(function, log, slot, limit, "invoke").await {
+        match self.start(function, log, slot, limit, Phase::INVOKE).await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));
                 let busy = self.groups.adopt(instance);
@@ -342,7 +355,9 @@ impl Pool {
                 keeping.await;
             }
         }
-        self.groups.forget(&instance);
+        if self.groups.forget(&instance) {
+            self.provisions.lost(&instance.function.key, self.clock.now());
+        }
     }
 
     /// Stops what has idled for too long, until the pool stops.
@@ -365,6 +380,21 @@ impl Pool {
     fn tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().expect("nothing panics while it holds this lock")
     }
+}
+
+/// In which of its phases a start is, and what for.
+#[derive(Clone, Copy)]
+struct Phase {
+    /// `init` or `invoke`, as logs say.
+    name: &'static str,
+    initialization: Initialization,
+}
+
+impl Phase {
+    const INIT: Phase = Phase { name: "init", initialization: Initialization::OnDemand };
+    /// The init that is tried once more, for a request.
+    const INVOKE: Phase = Phase { name: "invoke", initialization: Initialization::OnDemand };
+    const PROVISIONED: Phase = Phase { name: "init", initialization: Initialization::Provisioned };
 }
 
 /// Names the runtime's version as AWS does: by a digest.

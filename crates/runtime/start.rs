@@ -37,6 +37,24 @@ pub enum StartKind {
     Exec,
 }
 
+/// What an instance is started for, in the words of `AWS_LAMBDA_INITIALIZATION_TYPE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Initialization {
+    /// A request that waits.
+    OnDemand,
+    /// To be ready before there is a request.
+    Provisioned,
+}
+
+impl Initialization {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Initialization::OnDemand => "on-demand",
+            Initialization::Provisioned => "provisioned-concurrency",
+        }
+    }
+}
+
 /// Why there is no instance.
 #[derive(Debug)]
 pub(crate) enum NotStarted {
@@ -80,6 +98,7 @@ impl Starter {
         provider: &Provider,
         log: &Arc<Log>,
         slot: Slot,
+        initialization: Initialization,
     ) -> Result<Arc<Instance>, NotStarted> {
         let credentials = self.surroundings.credentials(function).await;
         let bootstrap = match provider.language {
@@ -93,6 +112,7 @@ impl Starter {
             provider,
             credentials: &credentials,
             log_stream: log.stream(),
+            initialization,
             bootstrap,
             sdk: sdk.as_ref(),
         };
@@ -103,7 +123,8 @@ impl Starter {
         let spec = self.spec(&of).map_err(NotStarted::Machine)?;
         let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
         let sandboxed = started.map_err(|error| not_started(error, own.is_some()))?;
-        Ok(Arc::new(Instance::new(function.clone(), log.clone(), sandboxed, slot)))
+        let (function, log) = (function.clone(), log.clone());
+        Ok(Arc::new(Instance::new(function, log, sandboxed, slot, initialization)))
     }
 
     fn spec(&self, of: &Surrounded<'_>) -> Result<Spec, RuntimeError> {

@@ -32,7 +32,12 @@ pub(crate) struct Kept {
 impl Kept {
     /// Whether a message so far has this in it.
     pub(crate) fn contains(&self, text: &str) -> bool {
-        self.lines.lock().unwrap().iter().any(|(_, line)| line.contains(text))
+        self.count(text) > 0
+    }
+
+    /// How many messages so far have this in them.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|(_, line)| line.contains(text)).count()
     }
 }
 
