@@ -44,6 +44,8 @@ impl Server {
         let mut child = Command::new(binary)
             .arg("up")
             .args(flags)
+            // What is measured is how fast it is, not where AWS's limit of requests a second lies.
+            .env("LAMPEJO_ACCOUNT_CONCURRENCY", "10000")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -37,7 +37,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A delivery that is due at once, in no order.
+    /// A delivery that is due at once, in no order, and carries on the caller's trace.
     pub fn new(
         target: Arn,
         principal: &str,
@@ -55,7 +55,7 @@ impl Delivery {
             order: String::new(),
             payload,
             attributes: BTreeMap::new(),
-            trace: String::new(),
+            trace: caller.trace.clone(),
             created: caller.now,
             due: caller.now,
             attempts: 0,

@@ -61,6 +61,8 @@ pub struct QueueShape {
     pub fifo: bool,
     /// Default visibility timeout in seconds.
     pub visibility_timeout_seconds: u32,
+    /// Whether messages that are received too often go to a dead-letter queue.
+    pub redrives: bool,
 }
 
 /// A leased message with what an SQS event record holds.

@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) region: Region,
     /// Function instances at once.
     pub(crate) max_instances: usize,
+    /// Invocations of an account at once in a region.
+    pub(crate) account_concurrency: u32,
     /// Whether a runtime may be served by the nearest version that the machine has.
     pub(crate) nearest_runtime: bool,
     /// Base domains of virtual hosts.
@@ -77,6 +79,9 @@ pub(crate) struct Flags {
     /// Function instances at once [default: 200]
     #[arg(long, env = "LAMPEJO_MAX_INSTANCES")]
     max_instances: Option<usize>,
+    /// Invocations of an account at once in a region [default: 1000]
+    #[arg(long, env = "LAMPEJO_ACCOUNT_CONCURRENCY")]
+    account_concurrency: Option<u32>,
     /// Serve a runtime by the nearest version that the machine has
     #[arg(long, env = "LAMPEJO_NEAREST_RUNTIME")]
     nearest_runtime: bool,
@@ -98,6 +103,7 @@ struct File {
     isolation: Option<Isolation>,
     region: Option<Region>,
     max_instances: Option<usize>,
+    account_concurrency: Option<u32>,
     nearest_runtime: Option<bool>,
     domains: Option<Vec<String>>,
 }
@@ -113,6 +119,10 @@ impl Config {
             isolation: flags.isolation.or(file.isolation).unwrap_or(Isolation::Sandbox),
             region: flags.region.or(file.region).unwrap_or_default(),
             max_instances: flags.max_instances.or(file.max_instances).unwrap_or(200),
+            account_concurrency: flags
+                .account_concurrency
+                .or(file.account_concurrency)
+                .unwrap_or(lambda::ACCOUNT_CONCURRENCY),
             nearest_runtime: flags.nearest_runtime || file.nearest_runtime.unwrap_or(false),
             domains: file.domains.unwrap_or_else(default_domains),
             test_clock: flags.test_clock,

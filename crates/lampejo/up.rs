@@ -123,6 +123,7 @@ impl Server {
             clock,
         });
         surroundings.serve_with(serve_instances(&front, stopped));
+        lambda.limit_concurrency(config.account_concurrency);
         lambda.start().await?;
         bus.start();
         Ok((Server { lambda, pool, bus, sqs, logs, iam }, front))

@@ -74,8 +74,26 @@ impl Lambda {
         let blobs = old.blobs().difference(&still).copied().collect();
         // First, so that their code has a name at every moment.
         self.functions.leave(runs.clone());
+        self.keep_provisioned(key, new.as_deref(), Some(old));
         self.functions.put(key, new);
         Gone { runs, blobs }
+    }
+
+    /// Tells the pool which instances are to be always ready, where that has changed.
+    pub(crate) fn keep_provisioned(
+        &self,
+        key: &FunctionKey,
+        live: Option<&Live>,
+        old: Option<&Live>,
+    ) {
+        let wanted = |live: Option<&Live>| live.map(|live| live.wanted.clone()).unwrap_or_default();
+        if wanted(live) == wanted(old) {
+            return;
+        }
+        let wants = live.into_iter().flat_map(|live| {
+            live.wanted.iter().map(|(version, count)| (live.runs[version].clone(), *count as usize))
+        });
+        self.pool.provision(key.arn().as_str(), wants.collect());
     }
 
     /// Ends the instances of versions that are gone, and removes the zips that only they named.

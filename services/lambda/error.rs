@@ -55,6 +55,51 @@ pub enum Error {
     )]
     MappingExists { source_arn: String, function: String, id: String },
 
+    // provisioned concurrency, recursion: ResourceConflictException,
+    // ProvisionedConcurrencyConfigNotFoundException, InvalidParameterValueException,
+    // RecursiveInvocationException
+    #[error(
+        "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned \
+         version"
+    )]
+    VersionOfAliasProvisioned,
+    #[error("Version is pointed by a Provisioned Concurrency alias")]
+    AliasOfVersionProvisioned,
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NotProvisioned,
+    #[error("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")]
+    LatestProvisioned,
+    #[error("The function resource provided must be an alias or a published version.")]
+    NeitherAliasNorVersion,
+    #[error("Alias with weights can not be used with Provisioned Concurrency")]
+    WeightedAliasProvisioned,
+    #[error(
+        "Requested Provisioned Concurrency should not be greater than the \
+         reservedConcurrentExecution for function"
+    )]
+    ProvisionedBeyondReserved,
+    #[error(
+        "Specified ConcurrentExecutions for function is greater than account's unreserved \
+         concurrency [{0}]."
+    )]
+    ProvisionedBeyondAccount(u32),
+    #[error(
+        "Specified ConcurrentExecutions for function decreases account's \
+         UnreservedConcurrentExecution below its minimum value of [{}].",
+        limits::UNRESERVED_MINIMUM
+    )]
+    TooMuchProvisioned,
+    #[error(
+        "ReservedConcurrentExecutions {reserved} should not be lower than function's total \
+         provisioned concurrency [{provisioned}]."
+    )]
+    ReservedBelowProvisioned { reserved: u32, provisioned: u32 },
+    #[error(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web \
+         Services resources and stopped your function's invocation."
+    )]
+    RecursiveInvocation,
+
     // PreconditionFailedException
     #[error(
         "The Revision Id provided does not match the latest Revision Id. Call the \
@@ -292,7 +337,11 @@ impl Error {
             | E::UpdateInProgress(_)
             | E::VersionInUse(_)
             | E::SigningConfigInUse(_)
+            | E::VersionOfAliasProvisioned
+            | E::AliasOfVersionProvisioned
             | E::MappingExists { .. } => "ResourceConflictException",
+            E::NotProvisioned => "ProvisionedConcurrencyConfigNotFoundException",
+            E::RecursiveInvocation => "RecursiveInvocationException",
             E::RevisionDiffers => "PreconditionFailedException",
             E::InvalidFunctionName(_) | E::TooGreat { .. } | E::WeightOutOfRange { .. } => {
                 "ValidationException"

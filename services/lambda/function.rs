@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     alias::Alias,
-    invoke::{concurrency::FunctionKey, event::EventPolicy},
+    invoke::{concurrency::FunctionKey, event::EventPolicy, lineage::Recursion},
     management::{RuntimeManagement, Scaling},
     name::LATEST,
     policy::Policy,
+    provisioned::Provisioned,
     version::{Number, Version},
 };
 
@@ -36,6 +37,10 @@ pub(crate) struct Common {
     pub(crate) policies: BTreeMap<String, Policy>,
     /// By version or alias.
     pub(crate) events: BTreeMap<String, EventPolicy>,
+    /// By version or alias.
+    pub(crate) provisioned: BTreeMap<String, Provisioned>,
+    /// `RecursiveLoop`.
+    pub(crate) recursion: Recursion,
     /// The last number that was given to a version, used again by none.
     pub(crate) last_number: u64,
     /// The ARN of the code signing configuration.
@@ -187,6 +192,7 @@ impl Function {
         self.common.runtime_management.remove(qualifier);
         self.common.scaling.remove(qualifier);
         self.common.events.remove(qualifier);
+        self.common.provisioned.remove(qualifier);
     }
 
     /// How a version's runtime is updated.

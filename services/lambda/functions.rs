@@ -15,7 +15,7 @@ use crate::{
     Error,
     code::CodeStore,
     function::Function,
-    invoke::{concurrency::FunctionKey, event::EventPolicy},
+    invoke::{concurrency::FunctionKey, event::EventPolicy, lineage::Recursion},
     name::{self, Named},
     tenants::Tenants,
     version::{Number, Version},
@@ -39,14 +39,16 @@ pub(crate) struct Functions {
 #[derive(Default)]
 struct Place {
     functions: BTreeMap<String, Arc<Live>>,
-    /// What they reserve together.
-    reserved: u32,
+    /// What they claim together of the account's concurrency.
+    claimed: u32,
 }
 
 /// A function and its versions in the form in which the pool runs them.
 pub(crate) struct Live {
     pub(crate) function: Function,
     pub(crate) runs: BTreeMap<Number, Arc<runtime::Function>>,
+    /// How many instances of which version are to be always ready.
+    pub(crate) wanted: BTreeMap<Number, u32>,
 }
 
 /// What an invocation needs to know.
@@ -62,6 +64,10 @@ pub(crate) struct Runnable {
     pub(crate) qualifier: Option<String>,
     /// The function's own concurrency.
     pub(crate) reserved: Option<u32>,
+    /// Instances of the version that are to be always ready.
+    pub(crate) provisioned: u32,
+    /// What becomes of loops through the function.
+    pub(crate) recursion: Recursion,
     /// `DeadLetterConfig`.
     pub(crate) dead_letter: Option<Arn>,
     /// `TenancyConfig`.
@@ -109,10 +115,18 @@ impl Functions {
         place.into_iter().flat_map(|place| place.functions.values().cloned()).collect()
     }
 
-    /// What the functions of a place reserve together.
-    pub(crate) fn reserved(&self, account: AccountId, region: &Region) -> u32 {
+    /// What the functions of a place claim together of the account's concurrency: what they reserve,
+    /// and the provisioned instances of those that reserve nothing.
+    pub(crate) fn claimed(&self, account: AccountId, region: &Region) -> u32 {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
-        places.get(&(account, region.clone())).map_or(0, |place| place.reserved)
+        places.get(&(account, region.clone())).map_or(0, |place| place.claimed)
+    }
+
+    /// The functions of which instances are to be always ready.
+    pub(crate) fn provisioned(&self) -> Vec<Arc<Live>> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = places.values().flat_map(|place| place.functions.values());
+        functions.filter(|live| !live.wanted.is_empty()).cloned().collect()
     }
 
     /// The version that serves the next invocation of a function by this qualifier.
@@ -135,6 +149,8 @@ impl Functions {
             invoked_arn: function.key.qualified(qualifier),
             qualifier: qualifier.map(str::to_owned),
             reserved: function.common.reserved,
+            provisioned: live.wanted.get(&version.number).copied().unwrap_or(0),
+            recursion: function.common.recursion,
             dead_letter: version.settings.dead_letter.clone(),
             per_tenant: version.settings.per_tenant,
         })
@@ -175,8 +191,7 @@ impl Functions {
             Some(live) => place.functions.insert(key.name.clone(), live),
             None => place.functions.remove(&key.name),
         };
-        let reserved = place.functions.values().filter_map(|live| live.function.common.reserved);
-        place.reserved = reserved.sum();
+        place.claimed = place.functions.values().map(|live| live.function.claimed()).sum();
     }
 
     /// The hashes of all packages that functions name or that instances still run.
@@ -215,7 +230,8 @@ impl Live {
             kept.filter(|kept| kept.key == run.key).cloned().unwrap_or_else(|| Arc::new(run))
         };
         let runs = function.versions.values().map(|it| (it.number, run(it))).collect();
-        Live { function, runs }
+        let wanted = function.wanted();
+        Live { function, runs, wanted }
     }
 
     /// The zips that it names.

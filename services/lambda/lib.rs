@@ -1,11 +1,11 @@
 //! AWS Lambda: functions, their versions and aliases, and everything that runs them.
 //!
 //! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
-//! `management`, `function` (one with all that belongs to it), `functions` (all of them), `tenants`,
-//! `change`, `package` and `code` (what they run), `signing/` (whose code it may be), `store` (rows),
-//! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
-//! the bus brings), `sources/` (queues that are polled), `surroundings` (what instances get from the
-//! rest of the server).
+//! `management`, `provisioned`, `function` (one with all that belongs to it), `functions` (all of
+//! them), `tenants`, `change`, `package` and `code` (what they run), `signing/` (whose code it may
+//! be), `store` (rows), `table` and `ops/` (operations), `view` (answers); then `invoke/` (running),
+//! `target` (events that the bus brings), `sources/` (queues that are polled), `surroundings` (what
+//! instances get from the rest of the server).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is
 //! unpacked and durable before a function names it. An invocation reads no disk.
@@ -25,6 +25,7 @@ mod name;
 mod ops;
 mod package;
 mod policy;
+mod provisioned;
 mod runtimes;
 mod settings;
 mod signing;
@@ -48,7 +49,7 @@ use crate::{
     signing::Signings, sources::Sources,
 };
 
-pub use crate::{download::CODE_PATH, error::Error, surroundings::*};
+pub use crate::{download::CODE_PATH, error::Error, limits::ACCOUNT_CONCURRENCY, surroundings::*};
 
 /// The service and what it needs.
 pub struct Lambda {
@@ -97,6 +98,12 @@ impl Lambda {
         let named = lambda.functions.blobs();
         lambda.store.blobs().collect_orphans(move |blob| named.contains(&blob)).await?;
         Ok(lambda)
+    }
+
+    /// Sets how many invocations of an account may run at once in a region, in place of
+    /// [`ACCOUNT_CONCURRENCY`].
+    pub fn limit_concurrency(&self, places: u32) {
+        self.concurrency.set_account(places);
     }
 
     /// Every operation this service answers.

@@ -7,13 +7,17 @@ use store::ReadError;
 use crate::Lambda;
 
 impl Lambda {
-    /// Takes events from the bus and polls the sources of every mapping. Call it when the other
+    /// Takes events from the bus, polls the sources of every mapping, and brings up provisioned
+    /// instances in the background. Call it when the other
     /// services have been opened.
     ///
     /// # Errors
     /// The mappings cannot be read.
     pub async fn start(self: &Arc<Self>) -> Result<(), ReadError> {
         self.bus.directory().offer_target("lambda", self.clone());
+        for live in self.functions.provisioned() {
+            self.keep_provisioned(&live.function.key, Some(&live), None);
+        }
         self.resume_mappings().await
     }
 

@@ -1,7 +1,7 @@
 //! Every quota, with its source: "Lambda quotas" unless it says otherwise.
 
-/// Invocations of an account in a region at once.
-pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1000;
+/// Invocations of an account in a region at once, unless the server is told otherwise.
+pub const ACCOUNT_CONCURRENCY: u32 = 1000;
 /// What reservations must leave to functions without one.
 pub(crate) const UNRESERVED_MINIMUM: u32 = 100;
 /// Payload of a synchronous invoke, in bytes.

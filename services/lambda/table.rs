@@ -14,8 +14,9 @@ use crate::{
     ops::{
         account_settings, aliases, code_signing_configs, concurrency, create_function,
         delete_function, event_invoke_config, function_code_signing, get_function, invoke,
-        list_functions, mapping, permissions, resource_policy, runtime_management, scaling, tags,
-        unset, update_function_code, update_function_configuration, versions,
+        list_functions, mapping, permissions, provisioned_concurrency, recursion, resource_policy,
+        runtime_management, scaling, tags, update_function_code, update_function_configuration,
+        versions,
     },
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
     let table = Table::new(&model::lambda::SERVICE);
     let table = with_functions(table, lambda);
     let table = with_versions(table, lambda);
+    let table = with_concurrency(table, lambda);
     let table = with_invokes_and_mappings(table, lambda);
     with_policies_and_management(table, lambda)
 }
@@ -53,10 +55,6 @@ fn with_functions(table: Table, lambda: &Arc<Lambda>) -> Table {
         UntagResource => tags::untag, |_, i| i.resource.parse().into_iter().collect();
         ListTags => tags::list, |_, i| i.resource.parse().into_iter().collect();
         GetAccountSettings => account_settings::run, |_, _| Vec::new();
-        PutFunctionConcurrency => concurrency::put, |c, i| function(c, &i.function_name);
-        GetFunctionConcurrency => concurrency::get, |c, i| function(c, &i.function_name);
-        DeleteFunctionConcurrency => concurrency::delete, |c, i| function(c, &i.function_name);
-        GetFunctionRecursionConfig => unset::recursion, |c, i| function(c, &i.function_name);
     }
 }
 
@@ -73,6 +71,21 @@ fn with_versions(table: Table, lambda: &Arc<Lambda>) -> Table {
         AddPermission => permissions::add, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         RemovePermission => permissions::remove, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         GetPolicy => permissions::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+    }
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_concurrency(table: Table, lambda: &Arc<Lambda>) -> Table {
+    operations! { table, lambda,
+        PutFunctionConcurrency => concurrency::put, |c, i| function(c, &i.function_name);
+        GetFunctionConcurrency => concurrency::get, |c, i| function(c, &i.function_name);
+        DeleteFunctionConcurrency => concurrency::delete, |c, i| function(c, &i.function_name);
+        PutProvisionedConcurrencyConfig => provisioned_concurrency::put, |c, i| qualified(c, &i.function_name, Some(&i.qualifier));
+        GetProvisionedConcurrencyConfig => provisioned_concurrency::get, |c, i| qualified(c, &i.function_name, Some(&i.qualifier));
+        DeleteProvisionedConcurrencyConfig => provisioned_concurrency::delete, |c, i| qualified(c, &i.function_name, Some(&i.qualifier));
+        ListProvisionedConcurrencyConfigs => provisioned_concurrency::list, |c, i| function(c, &i.function_name);
+        PutFunctionRecursionConfig => recursion::put, |c, i| function(c, &i.function_name);
+        GetFunctionRecursionConfig => recursion::get, |c, i| function(c, &i.function_name);
     }
 }
 

@@ -12,8 +12,11 @@ use crate::{
     Error, Lambda,
     functions::Runnable,
     invoke::{
+        concurrency::FunctionKey,
         event::{self, Condition, Next, Record, RequestContext},
+        lineage,
         run::Request,
+        trace,
     },
     name::FunctionName,
 };
@@ -44,6 +47,10 @@ impl Target for Lambda {
             Ok(outcome) => outcome,
             Err(error @ (Error::TenantMissing | Error::TenantUnexpected)) => {
                 return Err(DeliveryError::Refused(error.to_string()));
+            }
+            Err(Error::RecursiveInvocation) => {
+                let end = (Condition::RecursiveLoop, None);
+                return self.conclude(delivery, &runnable, end, now).await;
             }
             // Throttles and faults of ours do not count as attempts.
             Err(error) => return Err(DeliveryError::Retry(error.to_string())),
@@ -83,6 +90,29 @@ impl Lambda {
         found.map_err(refused)
     }
 
+    /// The trace with which destinations are told, counting the invocation: they may lead back to
+    /// the function. `None`: they are part of a loop that was stopped, and are told nothing.
+    fn onwards(
+        &self,
+        delivery: &Delivery,
+        function: &runtime::Function,
+        condition: Condition,
+        now: Millis,
+    ) -> Option<String> {
+        match condition {
+            Condition::RecursiveLoop => lineage::stopped(&delivery.trace),
+            Condition::EventAgeExceeded => Some(delivery.trace.clone()),
+            Condition::Success | Condition::RetriesExhausted => {
+                let mut trace = trace::header(&delivery.trace, now);
+                let (account, region) = (function.account, function.region.clone());
+                let key = FunctionKey { account, region, name: function.name.clone() };
+                // It has run: there is no loop, or loops are allowed.
+                let _ = lineage::follow(&mut trace, lineage::hash(&key));
+                Some(trace)
+            }
+        }
+    }
+
     /// Tells the destination and the dead-letter queue how an event ended.
     async fn conclude(
         &self,
@@ -100,7 +130,11 @@ impl Lambda {
         if destination.is_none() && dead_letter.is_none() {
             return Ok(());
         }
-        let caller = Caller::internal(delivery.account, delivery.region.clone(), now);
+        let Some(trace) = self.onwards(delivery, &runnable.function, condition, now) else {
+            return Ok(());
+        };
+        let caller =
+            Caller { trace, ..Caller::internal(delivery.account, delivery.region.clone(), now) };
         let mut deliveries = Vec::new();
         if let Some(destination) = destination {
             let record = record(delivery, runnable, condition, outcome.as_ref(), now);
@@ -117,7 +151,7 @@ impl Lambda {
             let source = runnable.function_arn.clone();
             let payload = delivery.payload.clone();
             let mut letter = Delivery::new(queue, "lambda.amazonaws.com", source, &caller, payload);
-            letter.attributes = dead_letter_attributes(delivery, outcome.as_ref());
+            letter.attributes = dead_letter_attributes(delivery, condition, outcome.as_ref());
             deliveries.push(letter);
         }
         let mut batch = Batch::new();
@@ -160,11 +194,15 @@ fn record(
 /// `type:value` under the attribute's name.
 fn dead_letter_attributes(
     delivery: &Delivery,
+    condition: Condition,
     outcome: Option<&Outcome>,
 ) -> std::collections::BTreeMap<String, String> {
     const MESSAGE_BYTES: usize = 1024;
     let message = outcome.map_or_else(
-        || "Event age exceeded".to_owned(),
+        || match condition {
+            Condition::RecursiveLoop => Error::RecursiveInvocation.to_string(),
+            _ => "Event age exceeded".to_owned(),
+        },
         |outcome| {
             let error: serde_json::Value =
                 serde_json::from_slice(&outcome.payload).unwrap_or_default();

@@ -91,10 +91,12 @@ impl Ports {
 impl bus::Queue for Ports {
     async fn shape(&self, queue: &Arn) -> Option<QueueShape> {
         let queue = self.0.queue_of(queue)?;
-        let visibility_seconds = queue.record().settings.visibility_seconds;
+        let record = queue.record();
+        let visibility_seconds = record.settings.visibility_seconds;
         Some(QueueShape {
             fifo: queue.place.is_fifo(),
             visibility_timeout_seconds: u32::try_from(visibility_seconds).unwrap_or(u32::MAX),
+            redrives: record.settings.redrive.is_some(),
         })
     }
 

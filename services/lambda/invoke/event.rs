@@ -42,13 +42,16 @@ pub(crate) enum Condition {
     Success,
     RetriesExhausted,
     EventAgeExceeded,
+    /// The invocation would have continued a recursive loop.
+    RecursiveLoop,
 }
 
 impl Condition {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Condition::Success => "Success",
-            Condition::RetriesExhausted => "RetriesExhausted",
+            // AWS does not say which word it has for loops.
+            Condition::RetriesExhausted | Condition::RecursiveLoop => "RetriesExhausted",
             Condition::EventAgeExceeded => "EventAgeExceeded",
         }
     }

@@ -7,7 +7,12 @@ use runtime::{Invocation, Outcome, RuntimeError};
 use crate::{
     Error, Lambda,
     functions::Runnable,
-    invoke::{concurrency::FunctionKey, trace},
+    invoke::{
+        concurrency::{Claim, FunctionKey},
+        lineage::{self, Recursion},
+        trace,
+    },
+    version::Number,
 };
 
 /// What is sent to a function.
@@ -39,11 +44,23 @@ impl Lambda {
             region: function.region.clone(),
             name: function.name.clone(),
         };
-        let reserved = self.functions.reserved(function.account, &function.region);
-        let place =
-            self.concurrency.enter(key, runnable.reserved, reserved).map_err(Error::Throttled)?;
+        let mut trace_id = trace::header(&request.trace, now);
+        if runnable.recursion == Recursion::Terminate
+            && lineage::follow(&mut trace_id, lineage::hash(&key)).is_err()
+        {
+            tracing::warn!(function = function.name, trace_id, "recursive invocation dropped");
+            return Err(Error::RecursiveInvocation);
+        }
+        let claim = Claim {
+            reserved: runnable.reserved,
+            provisioned: Number::parse(&function.version)
+                .filter(|_| runnable.provisioned > 0)
+                .map(|version| (version, runnable.provisioned)),
+            claimed: self.functions.claimed(function.account, &function.region),
+        };
+        let place = self.concurrency.enter(key, claim, now).map_err(Error::Throttled)?;
         let invocation = Invocation {
-            trace_id: trace::header(&request.trace, now),
+            trace_id,
             request_id: request.id,
             payload: request.payload,
             invoked_arn: runnable.invoked_arn.clone(),

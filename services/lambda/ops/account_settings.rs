@@ -13,16 +13,17 @@ pub(crate) async fn run(
     _: api::GetAccountSettingsInput,
 ) -> Result<api::GetAccountSettingsOutput, Error> {
     let functions = lambda.functions.list(caller.account, &caller.region);
-    let reserved = lambda.functions.reserved(caller.account, &caller.region);
+    let claimed = lambda.functions.claimed(caller.account, &caller.region);
+    let account = lambda.concurrency.account();
     let versions = functions.iter().flat_map(|live| live.function.versions.values());
     let used: u64 = versions.map(|version| version.code.bytes).sum();
-    let unreserved = limits::ACCOUNT_CONCURRENCY.saturating_sub(reserved);
+    let unreserved = account.saturating_sub(claimed);
     Ok(api::GetAccountSettingsOutput {
         account_limit: Some(api::AccountLimit {
             total_code_size: Some(limits::CODE_STORAGE_BYTES),
             code_size_unzipped: i64::try_from(limits::UNZIPPED_BYTES).ok(),
             code_size_zipped: i64::try_from(limits::ZIPPED_BYTES).ok(),
-            concurrent_executions: i32::try_from(limits::ACCOUNT_CONCURRENCY).ok(),
+            concurrent_executions: i32::try_from(account).ok(),
             unreserved_concurrent_executions: i32::try_from(unreserved).ok(),
         }),
         account_usage: Some(api::AccountUsage {

@@ -99,6 +99,7 @@ pub(crate) async fn update(
         }
         alias.check()?;
         check_versions(function, &alias)?;
+        function.check_provisioned_alias(&name, &alias)?;
         alias.revision = ids::uuid();
         let shown = view::alias(function, &name, &alias);
         function.common.aliases.insert(name.clone(), alias);

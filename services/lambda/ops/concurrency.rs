@@ -1,4 +1,5 @@
-//! `PutFunctionConcurrency`, `GetFunctionConcurrency`, `DeleteFunctionConcurrency`.
+//! `PutFunctionConcurrency`, `GetFunctionConcurrency`, `DeleteFunctionConcurrency`. What is kept
+//! ready is in `provisioned_concurrency`.
 
 use std::sync::Arc;
 
@@ -6,12 +7,7 @@ use kit::Caller;
 use model::lambda as api;
 use wire::Unit;
 
-use crate::{
-    Error, Lambda,
-    limits::{ACCOUNT_CONCURRENCY, UNRESERVED_MINIMUM},
-    name::LATEST,
-    ops::unqualified,
-};
+use crate::{Error, Lambda, limits::UNRESERVED_MINIMUM, name::LATEST, ops::unqualified};
 
 pub(crate) async fn put(
     lambda: Arc<Lambda>,
@@ -23,11 +19,15 @@ pub(crate) async fn put(
     lambda.functions.get(&key).map_err(absent)?;
     let wanted = u32::try_from(input.reserved_concurrent_executions).unwrap_or(0);
     let put = lambda.change(&key, |function| {
-        let all = lambda.functions.reserved(key.account, &key.region);
-        let others = all.saturating_sub(function.common.reserved.unwrap_or(0));
-        let most = ACCOUNT_CONCURRENCY - UNRESERVED_MINIMUM;
+        let all = lambda.functions.claimed(key.account, &key.region);
+        let others = all.saturating_sub(function.claimed());
+        let most = lambda.concurrency.account().saturating_sub(UNRESERVED_MINIMUM);
         if wanted.saturating_add(others) > most {
             return Err(Error::TooMuchReserved);
+        }
+        let provisioned = function.provisioned_total();
+        if wanted < provisioned {
+            return Err(Error::ReservedBelowProvisioned { reserved: wanted, provisioned });
         }
         function.common.reserved = Some(wanted);
         Ok(())

@@ -47,6 +47,7 @@ pub(crate) async fn run(
             Ok(api::InvokeOutput { status_code: Some(202), ..api::InvokeOutput::default() })
         }
         api::InvocationType::RequestResponse => {
+            lambda.concurrency.admit(&runnable, caller.now).map_err(Error::Throttled)?;
             let id = caller.request_id.clone();
             let (trace, tenant) = (caller.trace, input.tenant_id);
             let request = Request { id, payload, client_context, trace, tenant };
@@ -92,7 +93,6 @@ async fn enqueue<const N: usize>(
     let source = runnable.function_arn.clone();
     let mut delivery = Delivery::new(target, "lambda.amazonaws.com", source, caller, payload);
     delivery.id.clone_from(&caller.request_id);
-    delivery.trace.clone_from(&caller.trace);
     let given = attributes.into_iter();
     delivery.attributes.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));
     let mut batch = Batch::new();

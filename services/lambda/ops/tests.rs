@@ -5,6 +5,7 @@ mod functions;
 mod management;
 mod mappings;
 mod policies;
+mod provisioned;
 mod sharing;
 mod signing;
 mod tenants;

@@ -1,10 +1,11 @@
 //! Event source mappings: sources that Lambda polls on a function's behalf.
 //!
 //! Read in this order: `mapping` (the record and its rules), `filter` (which records pass), `batch`
-//! (records in, failures out), `sqs` (the poller of a queue). This file owns the running pollers.
+//! (records in, failures out), `loops` (what is stopped), `sqs` (the poller of a queue). This file owns the running pollers.
 
 pub(crate) mod batch;
 pub(crate) mod filter;
+mod loops;
 pub(crate) mod mapping;
 pub(crate) mod sqs;
 mod store;

@@ -14,9 +14,11 @@ use tokio::{
 
 use crate::{
     Error, Lambda,
+    functions::Runnable,
     invoke::run::Request,
     sources::{
         batch::{self, Failures},
+        loops,
         mapping::{Filters, Mapping},
     },
 };
@@ -78,10 +80,10 @@ pub(crate) async fn poll(
 }
 
 /// What every batch of one mapping shares.
-struct Poller {
+pub(crate) struct Poller {
     lambda: Arc<Lambda>,
-    mapping: Arc<Mapping>,
-    queue: Arc<dyn Queue>,
+    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) queue: Arc<dyn Queue>,
     filters: Filters,
     stop: watch::Receiver<bool>,
 }
@@ -171,6 +173,7 @@ impl Poller {
         if !self.filters.is_empty() {
             messages = self.drop_filtered(messages).await;
         }
+        messages = self.drop_loops(messages).await;
         if messages.is_empty() {
             return true;
         }
@@ -210,7 +213,7 @@ impl Poller {
         pass
     }
 
-    async fn delete(&self, receipts: &[String]) {
+    pub(crate) async fn delete(&self, receipts: &[String]) {
         if receipts.is_empty() {
             return;
         }
@@ -229,7 +232,7 @@ impl Poller {
         let until = clock.now().plus_seconds(u64::from(lease) / 2);
         let mut attempt = 0;
         loop {
-            let error = match self.run_once(event.clone()).await {
+            let error = match self.run_once(event.clone(), loops::trace(messages)).await {
                 Ok(outcome) => return Some((outcome.error.is_some(), outcome.payload)),
                 Err(error) => error,
             };
@@ -246,7 +249,7 @@ impl Poller {
         }
     }
 
-    async fn give_back(&self, messages: &[Leased], delay: Duration) {
+    pub(crate) async fn give_back(&self, messages: &[Leased], delay: Duration) {
         let receipts: Vec<String> = messages.iter().map(|it| it.receipt.clone()).collect();
         if let Err(error) = self.queue.release(&self.mapping.source, &receipts, delay).await {
             // They come back when their lease ends.
@@ -254,16 +257,20 @@ impl Poller {
         }
     }
 
-    async fn run_once(&self, event: Bytes) -> Result<runtime::Outcome, Error> {
+    async fn run_once(&self, event: Bytes, trace: String) -> Result<runtime::Outcome, Error> {
+        let runnable = self.runnable()?;
+        let request = Request { id: ids::uuid(), payload: event, trace, ..Request::default() };
+        self.lambda.run(&runnable, request, self.lambda.clock.now()).await
+    }
+
+    pub(crate) fn runnable(&self) -> Result<Runnable, Error> {
         let mapping = &self.mapping;
-        let runnable = self.lambda.functions.runnable(
+        self.lambda.functions.runnable(
             mapping.account,
             &mapping.region,
             &mapping.function,
             mapping.qualifier.as_deref(),
-        )?;
-        let request = Request { id: ids::uuid(), payload: event, ..Request::default() };
-        self.lambda.run(&runnable, request, self.lambda.clock.now()).await
+        )
     }
 }
 

@@ -40,13 +40,6 @@ const NOT_BUILT: &[&[&str]] = &[
         "RemoveLayerVersionPermission",
     ],
     &[
-        "DeleteProvisionedConcurrencyConfig",
-        "GetProvisionedConcurrencyConfig",
-        "ListProvisionedConcurrencyConfigs",
-        "PutProvisionedConcurrencyConfig",
-    ],
-    &["PutFunctionRecursionConfig"],
-    &[
         "CreateFunctionUrlConfig",
         "DeleteFunctionUrlConfig",
         "GetFunctionUrlConfig",

@@ -35,7 +35,7 @@ impl Queue for Double {
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
-        Some(QueueShape { fifo: false, visibility_timeout_seconds: 30 })
+        Some(QueueShape { fifo: false, visibility_timeout_seconds: 30, redrives: false })
     }
 
     async fn receive(&self, _: &Arn, _: usize, _: Duration) -> Result<Vec<Leased>, QueueError> {

@@ -1,7 +1,7 @@
 //! Policies, tags, reservations, and what an account has.
 
 use super::*;
-use crate::ops::{account_settings, concurrency, permissions, tags, unset};
+use crate::ops::{account_settings, concurrency, permissions, recursion, tags};
 
 fn permission(sid: &str) -> api::AddPermissionInput {
     api::AddPermissionInput {
@@ -135,7 +135,7 @@ async fn reservations_leave_something_to_the_others() {
     assert!(matches!(put("g:1", 1).await, Err(Error::FunctionsOnly)));
     let world = world.restarted().await;
     assert_eq!(world.runnable(None).unwrap().reserved, Some(899));
-    assert_eq!(world.lambda.functions.reserved(AccountId::DEFAULT, &Region::default()), 900);
+    assert_eq!(world.lambda.functions.claimed(AccountId::DEFAULT, &Region::default()), 900);
     let settings = account_settings::run(
         world.lambda.clone(),
         world.caller.clone(),
@@ -156,6 +156,6 @@ async fn what_cannot_be_set_reads_as_never_set() {
     let world = World::new().await;
     world.create("f").await;
     let input = api::GetFunctionRecursionConfigInput { function_name: "none".to_owned() };
-    let missing = unset::recursion(world.lambda.clone(), world.caller.clone(), input).await;
+    let missing = recursion::get(world.lambda.clone(), world.caller.clone(), input).await;
     assert!(matches!(missing, Err(Error::NoSuchFunction(_))));
 }
