@@ -166,8 +166,10 @@ impl Pool {
 
 impl Provisions {
     pub(super) fn new(cpus: usize) -> Provisions {
-        let turns = Semaphore::new(cpus * STARTS_PER_CPU);
-        Provisions { families: Mutex::default(), turns, starts: cpus }
+        let turns = cpus * STARTS_PER_CPU;
+        // An init that takes long must not hold up those of others.
+        let starts = turns / 2;
+        Provisions { families: Mutex::default(), turns: Semaphore::new(turns), starts }
     }
 
     /// Nothing starts any more.

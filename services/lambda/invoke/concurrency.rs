@@ -167,18 +167,16 @@ impl Concurrency {
         }
         let provisioned = claim.provisioned.filter(|(version, most)| counted.on(*version) < *most);
         let takes_shared = claim.reserved.is_none() && provisioned.is_none();
-        if takes_shared {
-            let shared = shared.entry((function.account, function.region.clone())).or_default();
-            if shared.running >= self.account().saturating_sub(claim.claimed) {
-                return Err(Throttled::Account);
-            }
+        let shared = takes_shared
+            .then(|| shared.entry((function.account, function.region.clone())).or_default());
+        let most = self.account().saturating_sub(claim.claimed);
+        if shared.as_ref().is_some_and(|shared| shared.running >= most) {
+            return Err(Throttled::Account);
         }
         if provisioned.is_none() && !counted.growth.reach(counted.on_demand() + 1, now) {
             return Err(Throttled::Account);
         }
-        if takes_shared
-            && let Some(shared) = shared.get_mut(&(function.account, function.region.clone()))
-        {
+        if let Some(shared) = shared {
             shared.running += 1;
         }
         counted.running += 1;
