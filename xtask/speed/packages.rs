@@ -53,8 +53,8 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
 fn package(round: u8) -> anyhow::Result<Vec<u8>> {
     use std::io::Write;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let stored = zip::write::SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Stored);
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     zip.start_file("index.py", stored)?;
     zip.write_all(include_bytes!("functions/hello.py"))?;
     zip.start_file("data", stored)?;

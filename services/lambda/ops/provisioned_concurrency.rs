@@ -26,6 +26,8 @@ pub(crate) async fn put(
         return Err(Error::LatestProvisioned);
     }
     let key = exists(&lambda, &caller, &input.function_name, &input.qualifier)?;
+    let runnable = lambda.functions.named(&caller, &input.function_name, Some(&input.qualifier))?;
+    runnable.check_no_tenants("Provisioned concurrency")?;
     let count = u32::try_from(input.provisioned_concurrent_executions).unwrap_or(0);
     let asked = Provisioned { count, modified: caller.now };
     let put = lambda.change(&key, |function| {
