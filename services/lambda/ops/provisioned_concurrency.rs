@@ -26,7 +26,7 @@ pub(crate) async fn put(
         return Err(Error::LatestProvisioned);
     }
     let key = exists(&lambda, &caller, &input.function_name, &input.qualifier)?;
-    let runnable = lambda.functions.named(&caller, &input.function_name, Some(&input.qualifier))?;
+    let runnable = lambda.functions.runnable(key.account, &key.region, &key.name, None)?;
     runnable.check_no_tenants("Provisioned concurrency")?;
     let count = u32::try_from(input.provisioned_concurrent_executions).unwrap_or(0);
     let asked = Provisioned { count, modified: caller.now };
