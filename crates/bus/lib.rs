@@ -26,8 +26,9 @@ use tokio::{
 pub use delivery::{Delivery, DeliveryError};
 pub use outbox::Ticket;
 pub use ports::{
-    Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Queue,
-    QueueError, QueueShape, Role, RoleCredentials, Roles, Sending, Target,
+    Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Position,
+    Queue, QueueError, QueueShape, Record, Records, Role, RoleCredentials, Roles, Sending, Shard,
+    Stream, StreamError, Target,
 };
 
 /// Carries events to their targets.

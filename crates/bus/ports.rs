@@ -111,6 +111,88 @@ pub enum QueueError {
     Refused(String),
 }
 
+/// A stream as pollers see it: shards, each a sequence of records that are kept for some time.
+///
+/// Sequence numbers are decimal and rise within a shard. A reader's place in a shard is the sequence
+/// number of the last record it has behind it, or what [`begin`](Stream::begin) answered.
+#[async_trait]
+pub trait Stream: Send + Sync {
+    /// The shards whose records are still kept, closed ones included.
+    async fn shards(&self, stream: &Arn) -> Result<Vec<Shard>, StreamError>;
+
+    /// The place in a shard from which a reader begins.
+    async fn begin(
+        &self,
+        stream: &Arn,
+        shard: &str,
+        position: Position,
+    ) -> Result<String, StreamError>;
+
+    /// Up to `max` records behind a place, and no more than a few mebibytes of them; waits up to
+    /// `wait` for the first. Whoever stops waiting loses nothing.
+    async fn read(
+        &self,
+        stream: &Arn,
+        shard: &str,
+        after: &str,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Records, StreamError>;
+}
+
+/// One sequence of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// `shardId-000000000000`.
+    pub id: String,
+    /// The shards that were split or merged into this one.
+    pub parents: Vec<String>,
+}
+
+/// Where a new reader begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At the oldest record that is kept.
+    TrimHorizon,
+    /// Behind the newest.
+    Latest,
+    /// At the first that arrived at this moment or later.
+    At(Millis),
+}
+
+/// What a read has found.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// In order.
+    pub records: Vec<Record>,
+    /// The shard is closed and these are its last records.
+    pub end: bool,
+}
+
+/// A record as functions see it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its place.
+    pub sequence: String,
+    /// When the stream took it.
+    pub arrived: Millis,
+    /// Records of one key are processed in order.
+    pub partition_key: String,
+    /// The event's record, a JSON object; `invokeIdentityArn` is not in it yet.
+    pub event: serde_json::Value,
+}
+
+/// Why a stream did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// There is no such stream.
+    #[error("the stream does not exist")]
+    Missing,
+    /// It may work later.
+    #[error("{0}")]
+    Later(String),
+}
+
 /// Objects as other services read and write them.
 #[async_trait]
 pub trait Objects: Send + Sync {
@@ -229,6 +311,7 @@ pub struct Role {
 #[derive(Default)]
 pub struct Directory {
     targets: RwLock<BTreeMap<&'static str, Arc<dyn Target>>>,
+    streams: RwLock<BTreeMap<&'static str, Arc<dyn Stream>>>,
     queues: OnceLock<Arc<dyn Queue>>,
     objects: OnceLock<Arc<dyn Objects>>,
     logs: OnceLock<Arc<dyn Logs>>,
@@ -249,6 +332,20 @@ impl Directory {
     pub fn target(&self, arn: &Arn) -> Option<Arc<dyn Target>> {
         let targets = self.targets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         targets.get(arn.service()).cloned()
+    }
+
+    /// Names who offers the streams of a service (`kinesis`, `dynamodb`).
+    pub fn offer_stream(&self, service: &'static str, stream: Arc<dyn Stream>) {
+        self.streams
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(service, stream);
+    }
+
+    /// Who offers the stream of an ARN.
+    pub fn stream(&self, arn: &Arn) -> Option<Arc<dyn Stream>> {
+        let streams = self.streams.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        streams.get(arn.service()).cloned()
     }
 }
 

@@ -50,10 +50,15 @@ pub enum Error {
     )]
     VersionInUse(Vec<String>),
     #[error(
+        "An event source mapping with SQS arn (\" {source_arn} \") and function (\" {function} \") \
+         already exists. Please update or delete the existing mapping with UUID {id}"
+    )]
+    QueueMappingExists { source_arn: String, function: String, id: String },
+    #[error(
         "The event source arn (\" {source_arn} \") and function (\" {function} \") provided mapping \
          already exists. Please update or delete the existing mapping with UUID {id}"
     )]
-    MappingExists { source_arn: String, function: String, id: String },
+    StreamMappingExists { source_arn: String, function: String, id: String },
 
     // provisioned concurrency, recursion: ResourceConflictException,
     // ProvisionedConcurrencyConfigNotFoundException, InvalidParameterValueException,
@@ -247,8 +252,9 @@ pub enum Error {
     PayloadTooLarge { bytes: usize, kind: &'static str, limit: usize },
     #[error("The resource you requested does not exist.")]
     NoSuchMapping,
-    #[error("Cannot update the event source mapping because it is in use.")]
-    MappingInUse { id: String },
+    /// What was asked: `update`, `delete`.
+    #[error("Cannot {0} the event source mapping because it is in use.")]
+    MappingInUse(&'static str),
 
     // settings, policies, code signing, runtime management
     #[error("{0} is not supported for SnapStart enabled functions.")]
@@ -339,7 +345,8 @@ impl Error {
             | E::SigningConfigInUse(_)
             | E::VersionOfAliasProvisioned
             | E::AliasOfVersionProvisioned
-            | E::MappingExists { .. } => "ResourceConflictException",
+            | E::QueueMappingExists { .. }
+            | E::StreamMappingExists { .. } => "ResourceConflictException",
             E::NotProvisioned => "ProvisionedConcurrencyConfigNotFoundException",
             E::RecursiveInvocation => "RecursiveInvocationException",
             E::RevisionDiffers => "PreconditionFailedException",
@@ -357,7 +364,7 @@ impl Error {
             E::InvalidRuntime(_) => "InvalidRuntimeException",
             E::InvalidRequestContent(_) => "InvalidRequestContentException",
             E::PayloadTooLarge { .. } => "RequestTooLargeException",
-            E::MappingInUse { .. } => "ResourceInUseException",
+            E::MappingInUse(_) => "ResourceInUseException",
             E::Stopping | E::Service(_) | E::DiskFull | E::Storage { .. } => "ServiceException",
             _ => "InvalidParameterValueException",
         }

@@ -4,7 +4,7 @@
 //! `management`, `provisioned`, `function` (one with all that belongs to it), `functions` (all of
 //! them), `tenants`, `change`, `package` and `code` (what they run), `signing/` (whose code it may
 //! be), `store` (rows), `table` and `ops/` (operations), `view` (answers); then `invoke/` (running),
-//! `target` (events that the bus brings), `sources/` (queues that are polled), `surroundings` (what
+//! `target` (events that the bus brings), `sources/` (what is polled), `surroundings` (what
 //! instances get from the rest of the server).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is

@@ -273,9 +273,13 @@ def test_settings_that_do_not_fit_are_refused(server, name, refused, settings, t
 def test_a_source_must_exist_and_is_mapped_once(server, chain, name, refused):
     chain.make()
     twin = {"EventSourceArn": queue_arn(name), "FunctionName": name}
-    with refused("ResourceConflictException", status=409) as refusal:
+    text = (
+        f'An event source mapping with SQS arn (" {queue_arn(name)} ") and function (" {name} ") '
+        "already exists. Please update or delete the existing mapping with UUID "
+        + chain.mapping["UUID"]
+    )
+    with refused("ResourceConflictException", text, 409):
         chain.functions.create_event_source_mapping(**twin)
-    assert chain.mapping["UUID"] in refusal.message
     text = (
         "Error occurred while ReceiveMessage. SQS Error Code: "
         "AWS.SimpleQueueService.NonExistentQueue. "
@@ -285,7 +289,7 @@ def test_a_source_must_exist_and_is_mapped_once(server, chain, name, refused):
         chain.functions.create_event_source_mapping(
             EventSourceArn=queue_arn(f"{name}-no"), FunctionName=name
         )
-    with refused("ResourceNotFoundException", status=404):
+    with refused("InvalidParameterValueException", "Function does not exist", 400):
         chain.functions.create_event_source_mapping(
             EventSourceArn=queue_arn(name), FunctionName=f"{name}-no"
         )

@@ -1,4 +1,5 @@
-//! `TagResource`, `UntagResource`, `ListTags`: of functions and code signing configurations.
+//! `TagResource`, `UntagResource`, `ListTags`: of functions, code signing configurations and event
+//! source mappings.
 
 use std::sync::Arc;
 
@@ -7,7 +8,10 @@ use model::lambda as api;
 use wire::Unit;
 
 use crate::{
-    Error, Lambda, invoke::concurrency::FunctionKey, limits, name, ops::code_signing_configs::find,
+    Error, Lambda,
+    invoke::concurrency::FunctionKey,
+    limits, name,
+    ops::{code_signing_configs::find, mapping::tags as mapping},
     signing::Signing,
 };
 
@@ -46,6 +50,7 @@ pub(crate) async fn list(
     let tags = match Tagged::of(&caller, &input.resource)? {
         Tagged::Function(key) => lambda.functions.get(&key)?.function.common.tags.clone(),
         Tagged::Signing(arn) => find(&lambda, &caller, &arn)?.tags.clone(),
+        Tagged::Mapping(id) => mapping::list(&lambda, &caller, &id)?,
     };
     Ok(api::ListTagsOutput { tags: Some(tags) })
 }
@@ -63,6 +68,8 @@ enum Tagged {
     Function(FunctionKey),
     /// A code signing configuration, by its ARN.
     Signing(String),
+    /// An event source mapping, by its id.
+    Mapping(String),
 }
 
 impl Tagged {
@@ -70,6 +77,9 @@ impl Tagged {
     fn of(caller: &Caller, resource: &str) -> Result<Tagged, Error> {
         if resource.contains(":code-signing-config:") {
             return Ok(Tagged::Signing(resource.to_owned()));
+        }
+        if let Some(id) = mapping::id(resource) {
+            return Ok(Tagged::Mapping(id));
         }
         if !resource.contains(":function:") {
             return Err(Error::NotBuilt("tags of other resources than functions"));
@@ -99,6 +109,7 @@ async fn change(
             change(&mut signing.tags)?;
             lambda.save_signing(signing).await?;
         }
+        Tagged::Mapping(id) => mapping::change(lambda, caller, &id, change).await?,
     }
     Ok(Unit)
 }

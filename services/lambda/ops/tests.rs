@@ -1,5 +1,6 @@
 //! Operations against a real store and a real pool.
 
+mod chain;
 mod coverage;
 mod functions;
 mod management;
@@ -8,6 +9,9 @@ mod policies;
 mod provisioned;
 mod sharing;
 mod signing;
+mod stream;
+mod stream_mappings;
+mod streams;
 mod tenants;
 mod versions;
 
@@ -100,11 +104,16 @@ async fn open(store: &Store, folder: &tempfile::TempDir) -> Arc<Lambda> {
     Lambda::open(store.clone(), bus, clock, pool, &folder.path().join("data")).await.unwrap()
 }
 
-/// A package of one file.
+/// A package of a bootstrap.
 fn package(content: &str) -> Bytes {
+    package_of("bootstrap", content)
+}
+
+/// A package of one file.
+fn package_of(name: &str, content: &str) -> Bytes {
     let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().unix_permissions(0o755);
-    writer.start_file("bootstrap", options).unwrap();
+    writer.start_file(name, options).unwrap();
     writer.write_all(content.as_bytes()).unwrap();
     writer.finish().unwrap().into_inner().into()
 }

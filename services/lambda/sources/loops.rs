@@ -29,7 +29,8 @@ impl Poller {
     /// Takes out the messages that would continue a loop; gives back the others.
     pub(crate) async fn drop_loops(&self, messages: Vec<Leased>) -> Vec<Leased> {
         let traced = messages.iter().any(|message| message.attributes.contains_key(TRACE));
-        let Some(runnable) = self.runnable().ok().filter(|_| traced) else { return messages };
+        let mapped = self.lambda.mapped(&self.mapping);
+        let Some(runnable) = mapped.ok().filter(|_| traced) else { return messages };
         if runnable.recursion == Recursion::Allow {
             return messages;
         }

@@ -1,9 +1,9 @@
-//! An event source mapping: its record and its rules. Pure.
+//! An event source mapping: its record and its states. Pure.
 
 use kit::{AccountId, Arn, Millis, Region};
 use serde::{Deserialize, Serialize};
 
-use crate::sources::filter::{InvalidPattern, Pattern};
+use crate::sources::filter::Payload;
 
 /// A mapping as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,12 +26,86 @@ pub(crate) struct Mapping {
     pub(crate) maximum_concurrency: Option<u32>,
     pub(crate) modified: Millis,
     pub(crate) tags: kit::Tags,
+    /// What only mappings of streams have.
+    #[serde(default)]
+    pub(crate) stream: Option<StreamSettings>,
+    #[serde(default)]
+    pub(crate) pollers: Option<Pollers>,
+    /// `KMSKeyArn`: kept and shown; rows are not encrypted with it.
+    #[serde(default)]
+    pub(crate) kms_key: Option<String>,
+    /// `MetricsConfig`, in the model's words; kept and shown.
+    #[serde(default)]
+    pub(crate) metrics: Option<Vec<String>>,
+    /// `LoggingConfig.SystemLogLevel`, in the model's words; kept and shown.
+    #[serde(default)]
+    pub(crate) log_level: Option<String>,
+}
+
+/// How a stream is read, and what becomes of batches that fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StreamSettings {
+    pub(crate) start: Start,
+    /// `ParallelizationFactor`: batches of a shard at once.
+    pub(crate) lanes: u32,
+    /// `BisectBatchOnFunctionError`.
+    pub(crate) bisect: bool,
+    /// `MaximumRetryAttempts`; `None`: without end.
+    pub(crate) retries: Option<u32>,
+    /// `MaximumRecordAgeInSeconds`; `None`: as long as the stream keeps them.
+    pub(crate) age_seconds: Option<u32>,
+    /// `TumblingWindowInSeconds`; 0: no windows.
+    pub(crate) tumbling_seconds: u32,
+    /// `DestinationConfig.OnFailure`.
+    pub(crate) on_failure: Option<Arn>,
+}
+
+/// `StartingPosition`, for shards that are there when the mapping begins.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Start {
+    TrimHorizon,
+    Latest,
+    At(Millis),
+}
+
+impl Default for StreamSettings {
+    /// Lambda's defaults.
+    fn default() -> StreamSettings {
+        StreamSettings {
+            start: Start::TrimHorizon,
+            lanes: 1,
+            bisect: false,
+            retries: None,
+            age_seconds: None,
+            tumbling_seconds: 0,
+            on_failure: None,
+        }
+    }
+}
+
+/// `ProvisionedPollerConfig`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pollers {
+    pub(crate) minimum: u32,
+    pub(crate) maximum: u32,
+}
+
+impl Mapping {
+    /// Where its filters look for what producers wrote.
+    pub(crate) fn payload(&self) -> Payload {
+        match self.source.service() {
+            "sqs" => Payload::Body,
+            "kinesis" => Payload::Data,
+            _ => Payload::Record,
+        }
+    }
 }
 
 /// Where a mapping is in its life, in the words of `State`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Creating,
+    Enabling,
     Enabled,
     Disabling,
     Disabled,
@@ -43,79 +117,12 @@ impl State {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             State::Creating => "Creating",
+            State::Enabling => "Enabling",
             State::Enabled => "Enabled",
             State::Disabling => "Disabling",
             State::Disabled => "Disabled",
             State::Updating => "Updating",
             State::Deleting => "Deleting",
         }
-    }
-}
-
-/// The patterns of a mapping, ready to match.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Filters(Vec<Pattern>);
-
-impl Filters {
-    /// Reads every pattern.
-    pub(crate) fn parse(texts: &[String]) -> Result<Filters, InvalidPattern> {
-        texts.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>().map(Filters)
-    }
-
-    /// Whether a record of a queue passes: without patterns every record does. The body is matched
-    /// as JSON where it is JSON and the pattern looks into it, as plain text where both are plain;
-    /// where they differ the record does not pass.
-    pub(crate) fn pass(&self, record: &serde_json::Value) -> bool {
-        self.0.is_empty() || self.0.iter().any(|pattern| passes(pattern, record))
-    }
-
-    /// Whether there is nothing to check.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-fn passes(pattern: &Pattern, record: &serde_json::Value) -> bool {
-    if !pattern.wants_object("body") {
-        return pattern.matches(record);
-    }
-    let body = record["body"].as_str().unwrap_or_default();
-    match serde_json::from_str::<serde_json::Value>(body) {
-        Ok(parsed) if parsed.is_object() => {
-            let mut record = record.clone();
-            record["body"] = parsed;
-            pattern.matches(&record)
-        }
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn filters(pattern: serde_json::Value) -> Filters {
-        Filters::parse(&[pattern.to_string()]).unwrap()
-    }
-
-    #[test]
-    fn a_body_is_matched_as_what_the_pattern_expects() {
-        let structured = filters(json!({"body": {"kind": ["a"]}}));
-        assert!(structured.pass(&json!({"body": "{\"kind\":\"a\"}"})));
-        assert!(!structured.pass(&json!({"body": "{\"kind\":\"b\"}"})));
-        assert!(!structured.pass(&json!({"body": "plain"})));
-        let plain = filters(json!({"body": ["plain"]}));
-        assert!(plain.pass(&json!({"body": "plain"})));
-        assert!(!plain.pass(&json!({"body": "{\"kind\":\"a\"}"})));
-    }
-
-    #[test]
-    fn one_of_several_filters_is_enough_and_none_lets_all_pass() {
-        let texts = [json!({"body": ["a"]}).to_string(), json!({"body": ["b"]}).to_string()];
-        let either = Filters::parse(&texts).unwrap();
-        assert!(either.pass(&json!({"body": "b"})));
-        assert!(!either.pass(&json!({"body": "c"})));
-        assert!(Filters::default().pass(&json!({"body": "c"})));
     }
 }

@@ -6,67 +6,64 @@ use std::{sync::Arc, time::Duration};
 
 use bus::{Leased, Queue, QueueError};
 use bytes::Bytes;
-use kit::{Millis, ids};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     Error, Lambda,
-    functions::Runnable,
-    invoke::run::Request,
     sources::{
-        batch::{self, Failures},
+        Ready,
+        answer::{self, Failures},
+        batch::{self, Record},
+        call::{self, Backoff},
+        filter::Filters,
         loops,
-        mapping::{Filters, Mapping},
+        mapping::Mapping,
+        scale::{Bounds, Scale},
     },
 };
 
-/// Batches at once when a mapping starts ("Scaling behavior for standard queues").
-const FIRST_CONCURRENCY: usize = 5;
-/// How many are added each second while all are busy (300 a minute).
-const ADDED_EACH_SECOND: usize = 5;
-/// Places are added only while batches take longer than this.
-const SLOW_MILLIS: u64 = 50;
-/// The most batches at once without `MaximumConcurrency`.
-const MAX_CONCURRENCY: usize = 1250;
 /// How long one receive waits for a first message.
 const LONG_POLL: Duration = Duration::from_secs(20);
-/// Waits after a failure of the queue or a throttle, doubling from the first to the last.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LAST_BACKOFF: Duration = Duration::from_secs(10);
+/// Waits after a failure of the queue or a throttle.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(100), last: Duration::from_secs(10) };
 
 /// Polls until told to stop, then waits for the batches under way.
 pub(crate) async fn poll(
     lambda: Arc<Lambda>,
     mapping: Arc<Mapping>,
+    ready: Ready,
     mut stop: watch::Receiver<bool>,
 ) {
     let Some(queue) = lambda.bus.directory().queues().cloned() else { return };
-    let Ok(filters) = Filters::parse(&mapping.filters) else { return };
+    let Ok(filters) = Filters::parse(&mapping.filters, mapping.payload()) else { return };
+    let mut scale = Scale::new(Bounds::of(&mapping), lambda.clock.clone());
     let poller = Arc::new(Poller { lambda, mapping, queue, filters, stop: stop.clone() });
-    let mut scale = Scale::new(&poller);
     let mut batches = JoinSet::new();
     let mut failures = 0;
+    drop(ready);
     while !*stop.borrow() {
         let place = tokio::select! {
-            place = scale.place(&poller) => place,
+            place = scale.place() => place,
             _ = stop.changed() => break,
         };
         match poller.receive(&mut stop).await {
-            Ok(messages) if messages.is_empty() => failures = 0,
+            Ok(messages) if messages.is_empty() => {
+                failures = 0;
+                drop(place);
+                scale.shrink();
+            }
             Ok(messages) => {
                 failures = 0;
                 let poller = poller.clone();
                 batches.spawn(async move {
-                    poller.process_in_turn(batch::split(messages)).await;
+                    poller.process_in_turn(messages).await;
                     drop(place);
                 });
             }
             Err(error) => {
                 tracing::debug!(mapping = poller.mapping.id, %error, "receiving failed");
-                let wait = backoff(failures);
+                let wait = BACKOFF.after(failures);
                 failures += 1;
                 tokio::select! {
                     () = poller.lambda.clock.sleep(wait) => {}
@@ -81,49 +78,11 @@ pub(crate) async fn poll(
 
 /// What every batch of one mapping shares.
 pub(crate) struct Poller {
-    lambda: Arc<Lambda>,
+    pub(crate) lambda: Arc<Lambda>,
     pub(crate) mapping: Arc<Mapping>,
     pub(crate) queue: Arc<dyn Queue>,
     filters: Filters,
     stop: watch::Receiver<bool>,
-}
-
-/// How many batches may run at once: few at first, more while all are busy.
-struct Scale {
-    places: Arc<Semaphore>,
-    given: usize,
-    most: usize,
-    grown: Millis,
-}
-
-impl Scale {
-    fn new(poller: &Poller) -> Scale {
-        let most = poller.mapping.maximum_concurrency.map_or(MAX_CONCURRENCY, |it| it as usize);
-        let given = FIRST_CONCURRENCY.min(most);
-        let grown = poller.lambda.clock.now();
-        Scale { places: Arc::new(Semaphore::new(given)), given, most, grown }
-    }
-
-    async fn place(&mut self, poller: &Poller) -> OwnedSemaphorePermit {
-        loop {
-            if let Ok(place) = self.places.clone().try_acquire_owned() {
-                return place;
-            }
-            // Places that come free at once need no others beside them.
-            let slow = poller.lambda.clock.now().plus(SLOW_MILLIS);
-            let next_growth = self.grown.plus_seconds(1).max(slow);
-            let can_grow = self.given < self.most;
-            tokio::select! {
-                Ok(place) = self.places.clone().acquire_owned() => return place,
-                () = poller.lambda.clock.sleep_until(next_growth), if can_grow => {
-                    let more = ADDED_EACH_SECOND.min(self.most - self.given);
-                    self.places.add_permits(more);
-                    self.given += more;
-                    self.grown = poller.lambda.clock.now();
-                }
-            }
-        }
-    }
 }
 
 impl Poller {
@@ -158,9 +117,9 @@ impl Poller {
 
     /// Runs the function on one batch after the other: they have one place, and a group of a FIFO
     /// queue may go on in the next one. There a failure ends it, so that nothing overtakes what failed.
-    async fn process_in_turn(&self, batches: Vec<Vec<Leased>>) {
+    async fn process_in_turn(&self, messages: Vec<Leased>) {
         let fifo = self.mapping.source.resource().ends_with(".fifo");
-        for batch in batches {
+        for batch in call::split(messages, |message| self.record(message).bytes()) {
             let succeeded = self.process(batch).await;
             if fifo && !succeeded {
                 return;
@@ -185,28 +144,31 @@ impl Poller {
         let failures = match (failed, self.mapping.report_item_failures) {
             (true, _) => Failures::All,
             (false, false) => Failures::None,
-            (false, true) => batch::failures(&answer, &messages),
+            (false, true) => answer::failures(&answer, messages.iter().map(|it| it.id.as_str())),
         };
         let succeeded = failures == Failures::None;
-        let done: Vec<String> = match failures {
+        let failed = match failures {
             Failures::All => return false,
-            Failures::None => messages.into_iter().map(|message| message.receipt).collect(),
-            Failures::Some(failed) => messages
-                .into_iter()
-                .filter(|message| !failed.contains(&message.id))
-                .map(|message| message.receipt)
-                .collect(),
+            Failures::None => Vec::new(),
+            Failures::Some(positions) => positions,
         };
+        let done = messages.into_iter().enumerate();
+        let done = done.filter(|(position, _)| !failed.contains(position));
+        let done: Vec<String> = done.map(|(_, message)| message.receipt).collect();
         self.delete(&done).await;
         succeeded
     }
 
+    fn record<'a>(&'a self, message: &'a Leased) -> Record<'a> {
+        let source = &self.mapping.source;
+        Record::of(message, source.as_str(), source.region())
+    }
+
     /// Deletes the messages that no filter lets through; gives back the others.
     async fn drop_filtered(&self, messages: Vec<Leased>) -> Vec<Leased> {
-        let source = &self.mapping.source;
         let (pass, drop): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| {
-            let record = batch::Record::of(message, source.as_str(), source.region());
-            serde_json::to_value(record).is_ok_and(|record| self.filters.pass(&record))
+            let record = serde_json::to_value(self.record(message));
+            record.is_ok_and(|record| self.filters.pass(&record))
         });
         let receipts: Vec<String> = drop.into_iter().map(|message| message.receipt).collect();
         self.delete(&receipts).await;
@@ -232,19 +194,24 @@ impl Poller {
         let until = clock.now().plus_seconds(u64::from(lease) / 2);
         let mut attempt = 0;
         loop {
-            let error = match self.run_once(event.clone(), loops::trace(messages)).await {
-                Ok(outcome) => return Some((outcome.error.is_some(), outcome.payload)),
+            let trace = loops::trace(messages);
+            let error = match self.lambda.call(&self.mapping, event.clone(), trace).await {
+                Ok(called) => return Some((called.failed, called.answer)),
                 Err(error) => error,
             };
             let stopping = matches!(error, Error::Stopping) || *self.stop.borrow();
-            let wait = backoff(attempt);
+            let wait = BACKOFF.after(attempt);
             if stopping || clock.now().plus(wait.as_millis() as u64) > until {
                 tracing::debug!(mapping = self.mapping.id, %error, "batch goes back");
                 let delay = if stopping { Duration::ZERO } else { wait };
                 self.give_back(messages, delay).await;
                 return None;
             }
-            clock.sleep(wait).await;
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                () = clock.sleep(wait) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
             attempt += 1;
         }
     }
@@ -256,24 +223,4 @@ impl Poller {
             tracing::debug!(mapping = self.mapping.id, %error, "giving messages back failed");
         }
     }
-
-    async fn run_once(&self, event: Bytes, trace: String) -> Result<runtime::Outcome, Error> {
-        let runnable = self.runnable()?;
-        let request = Request { id: ids::uuid(), payload: event, trace, ..Request::default() };
-        self.lambda.run(&runnable, request, self.lambda.clock.now()).await
-    }
-
-    pub(crate) fn runnable(&self) -> Result<Runnable, Error> {
-        let mapping = &self.mapping;
-        self.lambda.functions.runnable(
-            mapping.account,
-            &mapping.region,
-            &mapping.function,
-            mapping.qualifier.as_deref(),
-        )
-    }
-}
-
-fn backoff(failures: u32) -> Duration {
-    FIRST_BACKOFF.saturating_mul(1 << failures.min(10)).min(LAST_BACKOFF)
 }

@@ -7,7 +7,7 @@ use model::lambda as api;
 
 use crate::{
     Error, Lambda,
-    ops::mapping::{describe, find},
+    ops::mapping::{find, view::describe_as},
     sources::mapping::State,
 };
 
@@ -18,7 +18,10 @@ pub(crate) async fn run(
 ) -> Result<api::DeleteEventSourceMappingOutput, Error> {
     let _turn = lambda.sources.turn.lock().await;
     let seen = find(&lambda, &caller, &input.uuid)?;
+    if matches!(seen.state, State::Updating | State::Deleting) {
+        return Err(Error::MappingInUse("delete"));
+    }
     lambda.forget_mapping(&seen.mapping.id).await?;
     lambda.sources.remove(&lambda, &seen.mapping.id);
-    Ok(describe(&seen.mapping, State::Deleting))
+    Ok(describe_as(&seen, State::Deleting))
 }

@@ -7,7 +7,7 @@ use model::lambda as api;
 
 use crate::{
     Error, Lambda,
-    ops::mapping::{describe, find},
+    ops::mapping::{find, view::describe},
 };
 
 pub(crate) async fn run(
@@ -16,5 +16,5 @@ pub(crate) async fn run(
     input: api::GetEventSourceMappingInput,
 ) -> Result<api::GetEventSourceMappingOutput, Error> {
     let seen = find(&lambda, &caller, &input.uuid)?;
-    Ok(describe(&seen.mapping, seen.state))
+    Ok(describe(&seen))
 }

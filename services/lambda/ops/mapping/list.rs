@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kit::Caller;
 use model::lambda as api;
 
-use crate::{Error, Lambda, ops::mapping::describe};
+use crate::{Error, Lambda, ops::mapping::view::describe};
 
 /// The most mappings of one answer ("ListEventSourceMappings", API reference).
 const MAX_ITEMS: usize = 100;
@@ -32,6 +32,6 @@ pub(crate) async fn run(
     let next_marker = seen.get(size).and_then(|_| seen.get(size - 1));
     let next_marker = next_marker.map(|last| last.mapping.id.clone());
     seen.truncate(size);
-    let mappings = seen.iter().map(|it| describe(&it.mapping, it.state)).collect();
+    let mappings = seen.iter().map(describe).collect();
     Ok(api::ListEventSourceMappingsOutput { next_marker, event_source_mappings: Some(mappings) })
 }

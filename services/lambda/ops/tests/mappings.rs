@@ -15,7 +15,10 @@ use tokio::sync::Notify;
 use super::*;
 use crate::{
     ops::mapping::create,
-    sources::mapping::{Mapping, State},
+    sources::{
+        mapping::{Mapping, State},
+        tests::mapping as of_queue,
+    },
 };
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
@@ -76,24 +79,8 @@ fn leased(receipt: &str) -> Leased {
 }
 
 /// Of a function that is not there: its batches go back to the queue.
-fn mapping(world: &World) -> Mapping {
-    Mapping {
-        id: "m".to_owned(),
-        account: world.caller.account,
-        region: world.caller.region.clone(),
-        function: "gone".to_owned(),
-        qualifier: None,
-        function_arn: ARN.parse().unwrap(),
-        source: QUEUE.parse().unwrap(),
-        batch_size: 10,
-        window_seconds: 300,
-        enabled: true,
-        filters: Vec::new(),
-        report_item_failures: false,
-        maximum_concurrency: None,
-        modified: world.caller.now,
-        tags: kit::Tags::new(),
-    }
+fn mapping() -> Mapping {
+    Mapping { function: "gone".to_owned(), window_seconds: 300, ..of_queue() }
 }
 
 #[tokio::test]
@@ -111,7 +98,7 @@ async fn of_two_callers_at_once_one_makes_the_mapping() {
     };
     let (one, other) = tokio::join!(create(), create());
     assert!(one.is_ok(), "{one:?}");
-    assert!(matches!(other, Err(Error::MappingExists { .. })), "{other:?}");
+    assert!(matches!(other, Err(Error::QueueMappingExists { .. })), "{other:?}");
     world.lambda.shutdown().await;
 }
 
@@ -121,7 +108,7 @@ async fn a_stop_during_the_window_forgets_no_leased_message() {
     let queue = Arc::new(Double::default());
     queue.answers.lock().unwrap().push_back(Ok(vec![leased("a")]));
     world.lambda.bus.directory().offer_queues(queue.clone());
-    world.lambda.sources.put(&world.lambda, mapping(&world));
+    world.lambda.sources.put(&world.lambda, mapping(), None);
     queue.waits.notified().await;
     world.lambda.shutdown().await;
     assert_eq!(*queue.released.lock().unwrap(), ["a"]);
@@ -134,7 +121,7 @@ async fn a_queue_that_vanishes_during_the_window_ends_the_batch() {
     let answers = [Ok(vec![leased("a")]), Err(QueueError::Missing), Ok(vec![leased("b")])];
     queue.answers.lock().unwrap().extend(answers);
     world.lambda.bus.directory().offer_queues(queue.clone());
-    world.lambda.sources.put(&world.lambda, mapping(&world));
+    world.lambda.sources.put(&world.lambda, mapping(), None);
     queue.waits.notified().await;
     world.lambda.shutdown().await;
     let released = queue.released.lock().unwrap();
@@ -147,11 +134,12 @@ async fn a_deleted_mapping_stays_deleted_while_earlier_pollers_end() {
     let queue = Arc::new(Double::default());
     world.lambda.bus.directory().offer_queues(queue.clone());
     let sources = &world.lambda.sources;
-    sources.put(&world.lambda, mapping(&world));
+    sources.put(&world.lambda, mapping(), None);
     queue.waits.notified().await;
     // The second poller has a message to give back when it ends; the first has nothing.
     queue.answers.lock().unwrap().push_back(Ok(vec![leased("a")]));
-    sources.put(&world.lambda, mapping(&world));
+    sources.put(&world.lambda, mapping(), None);
+    queue.waits.notified().await;
     sources.remove(&world.lambda, "m");
     while let Some(seen) = sources.get("m") {
         assert_eq!(seen.state, State::Deleting);
