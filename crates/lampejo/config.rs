@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) account_concurrency: u32,
     /// Whether a runtime may be served by the nearest version that the machine has.
     pub(crate) nearest_runtime: bool,
+    /// Whether functions may run out of this machine's folders.
+    pub(crate) hot_reload: bool,
     /// Base domains of virtual hosts.
     pub(crate) domains: Vec<String>,
     /// Whether `POST /_lampejo/clock` may move time. For tests.
@@ -85,6 +87,9 @@ pub(crate) struct Flags {
     /// Serve a runtime by the nearest version that the machine has
     #[arg(long, env = "LAMPEJO_NEAREST_RUNTIME")]
     nearest_runtime: bool,
+    /// Let functions run out of this machine's folders, as `open` mode does anyway
+    #[arg(long, env = "LAMPEJO_HOT_RELOAD")]
+    hot_reload: bool,
     /// Let POST /_lampejo/clock?advance=SECONDS move time, for tests
     #[arg(long, env = "LAMPEJO_TEST_CLOCK", hide = true)]
     test_clock: bool,
@@ -105,6 +110,7 @@ struct File {
     max_instances: Option<usize>,
     account_concurrency: Option<u32>,
     nearest_runtime: Option<bool>,
+    hot_reload: Option<bool>,
     domains: Option<Vec<String>>,
 }
 
@@ -112,10 +118,11 @@ impl Config {
     /// Puts the sources together and checks what must fit.
     pub(crate) fn load(flags: Flags) -> anyhow::Result<Config> {
         let file = read_file(flags.config.as_deref())?;
+        let auth = flags.auth.or(file.auth).unwrap_or(Auth::Open);
         let config = Config {
+            auth,
             listen: flags.listen.or(file.listen).unwrap_or(([127, 0, 0, 1], 4566).into()),
             data: flags.data.or(file.data).unwrap_or_else(|| PathBuf::from(".lampejo")),
-            auth: flags.auth.or(file.auth).unwrap_or(Auth::Open),
             isolation: flags.isolation.or(file.isolation).unwrap_or(Isolation::Sandbox),
             region: flags.region.or(file.region).unwrap_or_default(),
             max_instances: flags.max_instances.or(file.max_instances).unwrap_or(200),
@@ -124,6 +131,8 @@ impl Config {
                 .or(file.account_concurrency)
                 .unwrap_or(lambda::ACCOUNT_CONCURRENCY),
             nearest_runtime: flags.nearest_runtime || file.nearest_runtime.unwrap_or(false),
+            // Whoever may do anything may do this.
+            hot_reload: flags.hot_reload || file.hot_reload.unwrap_or(auth == Auth::Open),
             domains: file.domains.unwrap_or_else(default_domains),
             test_clock: flags.test_clock,
         };
@@ -166,6 +175,17 @@ mod tests {
         };
         assert!(Config::load(flags(Auth::Open)).is_err());
         assert!(Config::load(flags(Auth::Enforce)).is_ok());
+    }
+
+    #[test]
+    fn hot_reload_is_for_open_mode_unless_it_is_set() {
+        let loaded = |auth, hot_reload| {
+            let flags = Flags { auth: Some(auth), hot_reload, ..Flags::default() };
+            Config::load(flags).unwrap().hot_reload
+        };
+        assert!(loaded(Auth::Open, false));
+        assert!(!loaded(Auth::Enforce, false));
+        assert!(loaded(Auth::Enforce, true));
     }
 
     #[test]

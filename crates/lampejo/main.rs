@@ -6,6 +6,7 @@
 
 mod client;
 mod config;
+mod deploy;
 mod doctor;
 mod inner;
 mod invoke;
@@ -32,6 +33,8 @@ enum Command {
     Up(config::Flags),
     /// Say what this machine lacks, and how to mend it.
     Doctor(config::Flags),
+    /// Create or update a function from a folder.
+    Deploy(deploy::Flags),
     /// Run a function and print what it returns.
     Invoke(invoke::Flags),
     /// Print a function's log.
@@ -62,6 +65,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(flags) => up::run(config::Config::load(flags)?).await,
         Command::Doctor(flags) => doctor::run(&config::Config::load(flags)?).await,
+        Command::Deploy(flags) => deploy::run(flags).await,
         Command::Invoke(flags) => invoke::run(flags).await,
         Command::Logs(flags) => logs::run(flags).await,
         Command::Status(flags) => status::run(flags).await,

@@ -1,6 +1,10 @@
 //! `lampejo up`: the start order, what is printed, and the shutdown.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -31,6 +35,10 @@ use crate::{
 
 /// The greatest request of Lambda ("Lambda quotas": 50 MB zipped, in base64), in bytes.
 const LAMBDA_BODY_LIMIT_BYTES: usize = 70_167_211;
+
+/// Where requests of functions come from: the address that instances find themselves at. Not
+/// loopback, from which they seem to come: this machine's own clients may do more than functions.
+const INSTANCES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 100, 6)), 0);
 
 /// Everything that runs, in the order in which it must end.
 struct Server {
@@ -92,6 +100,10 @@ impl Server {
         let lambda =
             Lambda::open(lambda_store, bus.clone(), clock.clone(), pool.clone(), folder.path())
                 .await?;
+
+        if config.hot_reload {
+            lambda.allow_hot_reload();
+        }
 
         let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
         let object_keys = ObjectKeys { keys: keys.clone(), clock: clock.clone() };
@@ -170,8 +182,7 @@ fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeC
     let front = Arc::downgrade(front);
     Box::new(move |connection: TcpStream, place: OwnedSemaphorePermit| {
         let Some(front) = front.upgrade() else { return };
-        let peer = connection.peer_addr().unwrap_or(([127, 0, 0, 1], 0).into());
-        let serving = wire::serve_connection(front, connection, peer, stopped.clone());
+        let serving = wire::serve_connection(front, connection, INSTANCES, stopped.clone());
         tokio::spawn(async move {
             serving.await;
             drop(place);

@@ -37,9 +37,13 @@ pub(crate) fn variables(of: &Surrounded<'_>, view: &View) -> Vec<(OsString, OsSt
 
 fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
     let task = task_root(of, view);
+    let opt = layer_folders(of, view);
+    let in_layers = |folder: &str| opt.iter().map(|layer| format!(":{layer}/{folder}")).collect();
+    let (programs, libraries): (String, String) = (in_layers("bin"), in_layers("lib"));
+    let path = format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{programs}");
     let mut all = to_map([
         ("LANG", "en_US.UTF-8"),
-        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        ("PATH", path.as_str()),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
         // Nobody listens there: the X-Ray SDKs send datagrams and do not mind.
         ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
@@ -47,16 +51,16 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         ("_AWS_XRAY_DAEMON_PORT", "2000"),
     ]);
     let libraries = format!(
-        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:{task}:{task}/lib:/opt/lib"
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:{task}:{task}/lib{libraries}"
     );
     all.insert("LD_LIBRARY_PATH".into(), libraries);
     all.insert("AWS_ENDPOINT_URL".into(), format!("http://{}", view.aws_endpoint));
     if of.provider.language == Language::Node {
         let major = of.provider.version.split('.').next().unwrap_or_default();
-        let mut path = format!(
-            "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:\
-             /var/runtime/node_modules:/var/runtime:{task}"
-        );
+        let modules =
+            |layer| format!("{layer}/nodejs/node{major}/node_modules:{layer}/nodejs/node_modules:");
+        let layers: String = opt.iter().map(modules).collect();
+        let mut path = format!("{layers}/var/runtime/node_modules:/var/runtime:{task}");
         if let Some(sdk) = of.sdk {
             path = format!("{path}:{}", view.path(sdk).display());
         }
@@ -107,6 +111,19 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         all.insert("AWS_LAMBDA_LOG_FORMAT".into(), "Text".into());
     }
     all
+}
+
+/// Where the instance sees its layers, the uppermost first: a sandbox sees them merged, a plain
+/// process one by one.
+fn layer_folders(of: &Surrounded<'_>, view: &View) -> Vec<String> {
+    let layers = of.function.layers.iter().rev().map(|layer| view.path(layer));
+    let mut folders: Vec<String> = layers.map(|it| it.to_string_lossy().into_owned()).collect();
+    folders.dedup();
+    if folders.is_empty() {
+        // As Lambda has it, layers or not.
+        folders.push("/opt".to_owned());
+    }
+    folders
 }
 
 fn task_root(of: &Surrounded<'_>, view: &View) -> String {

@@ -215,6 +215,10 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
             argv.push(of.provider.executable.clone().into_os_string());
             // Without the host's site-packages, and unbuffered.
             argv.extend(["-S", "-s", "-u"].map(Into::into));
+            if view.is_the_hosts() {
+                // Else compiled files would lie among the user's, and be taken for changes.
+                argv.push("-B".into());
+            }
             argv.push(view.path(&bootstrap.join("bootstrap.py")).into());
             argv.push(of.sdk.map(|sdk| view.path(sdk).into_os_string()).unwrap_or_default());
             // A later layer covers an earlier one; a sandbox sees them as one.

@@ -1,7 +1,7 @@
 //! How functions change: one change at a time, durable first, then seen by all. A version that is no
 //! more loses its instances, and its code when none of them runs it any more.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use store::BlobId;
 
@@ -24,6 +24,7 @@ impl Lambda {
         if self.functions.get(&key).is_ok() {
             return Err(Error::FunctionExists(key.name));
         }
+        self.layers.check(&function.latest().settings.layers)?;
         self.store.commit(difference(None, Some(&function))).await?;
         let live = Live::new(function, None, &self.code);
         self.functions.put(&key, Some(Arc::new(live)));
@@ -65,9 +66,10 @@ impl Lambda {
         let kept = |run: &Arc<runtime::Function>| {
             new.as_ref().is_some_and(|new| new.runs.values().any(|it| it.key == run.key))
         };
-        let gone = old.runs.values().filter(|run| !kept(run));
+        let gone = old.running().filter(|(version, _)| !kept(version)).map(|(_, run)| run);
         let with_tenants = gone.flat_map(|run| {
-            std::iter::once(run.clone()).chain(self.functions.tenants.leave(&run.key))
+            let tenants = self.functions.tenants.leave(&run.key);
+            std::iter::once(run).chain(tenants)
         });
         let runs: Vec<_> = with_tenants.collect();
         let still = new.as_ref().map(|new| new.blobs()).unwrap_or_default();
@@ -99,12 +101,32 @@ impl Lambda {
     /// Ends the instances of versions that are gone, and removes the zips that only they named.
     async fn end(&self, gone: Gone) {
         gone.runs.iter().for_each(|run| self.pool.retire(&run.key));
-        self.code.forget(gone.blobs).await;
+        self.discard(gone.blobs).await;
     }
 
-    /// Removes the unpacked code that no function names and no instance runs. Called after changes
+    /// Removes the zips that nobody names any more: a layer's package has several owners.
+    pub(crate) async fn discard(&self, mut blobs: Vec<BlobId>) {
+        if !blobs.is_empty() {
+            let named = self.named_blobs();
+            blobs.retain(|blob| !named.contains(blob));
+        }
+        self.code.forget(blobs).await;
+    }
+
+    /// The zips that functions or layers name.
+    pub(crate) fn named_blobs(&self) -> HashSet<BlobId> {
+        let layers = self.layers.packages().into_iter().map(|code| code.blob);
+        self.functions.blobs().into_iter().chain(layers).collect()
+    }
+
+    /// Removes the unpacked code that nobody names and no instance runs. Called after changes
     /// that may have left some, and at the start.
     pub(crate) async fn collect_code(&self) {
-        self.code.collect(|| self.functions.packages()).await;
+        let live = || {
+            let mut packages = self.functions.packages();
+            packages.extend(self.layers.packages().into_iter().map(|code| code.sha256));
+            packages
+        };
+        self.code.collect(live).await;
     }
 }

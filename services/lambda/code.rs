@@ -16,7 +16,7 @@ use bytes::Bytes;
 use kit::ids;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::{BlobId, Blobs};
+use store::{BlobError, BlobId, Blobs};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::{Error, package};
@@ -30,6 +30,9 @@ pub(crate) struct Code {
     pub(crate) bytes: u64,
     /// The zip.
     pub(crate) blob: BlobId,
+    /// Where the code lies instead, if it is a developer's folder; the zip only names it then.
+    #[serde(default)]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Code {
@@ -48,6 +51,13 @@ pub(crate) struct CodeStore {
     naming: RwLock<()>,
 }
 
+/// What is to run, as an operation brings it.
+pub(crate) enum Brought {
+    Zip(Bytes),
+    /// A developer's folder.
+    Folder(PathBuf),
+}
+
 /// A package that no function names yet.
 pub(crate) struct Taken<'a> {
     pub(crate) code: Code,
@@ -61,22 +71,62 @@ impl CodeStore {
         Ok(CodeStore { folder, blobs, naming: RwLock::new(()) })
     }
 
+    /// Where code lies, ready to run.
+    pub(crate) fn folder_of(&self, code: &Code) -> PathBuf {
+        code.folder.clone().unwrap_or_else(|| self.path(&code.sha256))
+    }
+
     /// Where a package is unpacked.
     pub(crate) fn path(&self, sha256: &str) -> PathBuf {
         self.folder.join(sha256)
     }
 
+    /// Makes what was brought durable.
+    pub(crate) async fn take_from(&self, brought: Brought) -> Result<Taken<'_>, Error> {
+        match brought {
+            Brought::Zip(zip) => self.take(zip).await,
+            Brought::Folder(folder) => self.take_folder(folder).await,
+        }
+    }
+
     /// Makes a package durable, packed and unpacked.
     pub(crate) async fn take(&self, zip: Bytes) -> Result<Taken<'_>, Error> {
         let naming = self.naming.read().await;
+        let bytes = zip.len() as u64;
+        // Side by side: both take the package from memory, and each waits for the disk.
+        let (unpacked, kept) = tokio::join!(self.unpacked(zip.clone()), self.kept(zip));
+        let sha256 = match unpacked {
+            Ok(sha256) => sha256,
+            Err(error) => {
+                self.forget(kept.into_iter().collect()).await;
+                return Err(error);
+            }
+        };
+        let code = Code { sha256, bytes, blob: kept?, folder: None };
+        Ok(Taken { code, _naming: naming })
+    }
+
+    /// Takes a developer's folder in place of a package. What is kept is a package that names it,
+    /// so that all that holds of code holds of this too.
+    async fn take_folder(&self, folder: PathBuf) -> Result<Taken<'_>, Error> {
+        let named = package::of_one_file("hot-reload.txt", &format!("{}\n", folder.display()));
+        let mut taken = self.take(named.map_err(Error::at("packing"))?).await?;
+        taken.code.folder = Some(folder);
+        Ok(taken)
+    }
+
+    /// Unpacks a package unless it is there; answers with its hash.
+    async fn unpacked(&self, zip: Bytes) -> Result<String, Error> {
         let hashed = zip.clone();
         let sha256 = blocking("hashing", move || Ok(hex::encode(Sha256::digest(&hashed)))).await?;
-        self.unpack(&sha256, zip.clone()).await?;
-        let bytes = zip.len() as u64;
+        self.unpack(&sha256, zip).await?;
+        Ok(sha256)
+    }
+
+    async fn kept(&self, zip: Bytes) -> Result<BlobId, BlobError> {
         let mut writer = self.blobs.writer().await?;
         writer.write(zip).await?;
-        let blob = writer.finish().await?;
-        Ok(Taken { code: Code { sha256, bytes, blob }, _naming: naming })
+        writer.finish().await
     }
 
     /// Unpacks a package unless it is there.

@@ -1,11 +1,11 @@
 //! Every error this service answers with: variant → code, status and text. Nowhere else is a code
 //! written. Texts are AWS's wherever they are known.
 
-use kit::Region;
+use kit::{Caller, Region};
 use store::{BlobError, CommitError, ReadError};
 use wire::{Fault, ServiceError};
 
-use crate::{invoke::concurrency::Throttled, limits};
+use crate::{invoke::concurrency::Throttled, layers::name::LayerVersionName, limits, runtimes};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -309,6 +309,56 @@ pub enum Error {
     #[error("aws: prefixed tag key names are not allowed for external use.")]
     ReservedTag,
 
+    // layers and hot reload
+    /// For those who ask for it by its number.
+    #[error("Layer version {0} does not exist.")]
+    NoSuchLayerVersion(String),
+    /// For functions that would use it.
+    #[error("Layer version {0} does not exist.")]
+    NoSuchLayerForFunction(String),
+    #[error("Layer Version Cannot be less than 1")]
+    LayerVersionBelowOne,
+    #[error("Cannot reference more than {most} layers.", most = limits::LAYERS)]
+    TooManyLayers,
+    #[error(
+        "Two different versions of the same layer are not allowed to be referenced in the same \
+         function. {first} and {second} are versions of the same layer."
+    )]
+    TwoVersionsOfLayer { first: String, second: String },
+    #[error(
+        "Layers are not in the same region as the function. Layers are expected to be in region {0}."
+    )]
+    LayersElsewhere(Region),
+    #[error(
+        "User: {caller} is not authorized to perform: lambda:GetLayerVersion on resource: {layer} \
+         because no resource-based policy allows the lambda:GetLayerVersion action"
+    )]
+    LayerForbidden { caller: String, layer: String },
+    #[error(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy \
+         API to retrieve the latest Revision Id"
+    )]
+    LayerPolicyRevisionDiffers,
+    #[error(
+        "Function code combined with layers exceeds the maximum allowed size of {most} bytes. The \
+         actual size is {0} bytes.",
+        most = limits::UNZIPPED_BYTES
+    )]
+    CodeAndLayersTooLarge(u64),
+    #[error(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: \
+         Member must satisfy enum value set: [{}]",
+        runtimes::all()
+    )]
+    UnknownCompatibleRuntime { value: String, member: &'static str },
+    #[error(
+        "Hot reload is off: it needs --hot-reload where --auth is enforce, and is for clients on \
+         this machine, not for functions."
+    )]
+    HotReloadOff,
+    #[error("The S3Key of hot reload must be the absolute path of a folder; {0} is none.")]
+    NotAFolder(String),
+
     #[error("The request has failed due to a temporary failure of the server.")]
     DiskFull,
     /// A file, a row or a thread failed. The cause goes to the log.
@@ -320,6 +370,12 @@ impl Error {
     /// Names the step that failed, for causes that only the log may know.
     pub(crate) fn at<E: std::fmt::Display>(step: &'static str) -> impl FnOnce(E) -> Error {
         move |cause| Error::Storage { step, cause: cause.to_string() }
+    }
+
+    /// Another account's layer that a caller may not use, or that is not there.
+    pub(crate) fn layer_forbidden(caller: &Caller, name: &LayerVersionName) -> Error {
+        let caller = caller.principal.arn.to_string();
+        Error::LayerForbidden { caller, layer: name.arn() }
     }
 
     /// The error shape's name in the model.
@@ -336,7 +392,8 @@ impl Error {
             | E::NoEventPolicy(_)
             | E::NoSuchMapping
             | E::NoPolicyFor(_)
-            | E::NoSuchSigningConfig(_) => "ResourceNotFoundException",
+            | E::NoSuchSigningConfig(_)
+            | E::NoSuchLayerVersion(_) => "ResourceNotFoundException",
             E::FunctionExists(_)
             | E::AliasExists(_)
             | E::StatementExists(_)
@@ -349,11 +406,14 @@ impl Error {
             | E::StreamMappingExists { .. } => "ResourceConflictException",
             E::NotProvisioned => "ProvisionedConcurrencyConfigNotFoundException",
             E::RecursiveInvocation => "RecursiveInvocationException",
-            E::RevisionDiffers => "PreconditionFailedException",
-            E::InvalidFunctionName(_) | E::TooGreat { .. } | E::WeightOutOfRange { .. } => {
-                "ValidationException"
+            E::RevisionDiffers | E::LayerPolicyRevisionDiffers => "PreconditionFailedException",
+            E::InvalidFunctionName(_)
+            | E::TooGreat { .. }
+            | E::WeightOutOfRange { .. }
+            | E::UnknownCompatibleRuntime { .. } => "ValidationException",
+            E::OtherAccount { .. } | E::LayerForbidden { .. } | E::HotReloadOff => {
+                "AccessDeniedException"
             }
-            E::OtherAccount { .. } => "AccessDeniedException",
             E::PublicPolicy => "PublicPolicyException",
             E::SigningConfigGone(_) => "CodeSigningConfigNotFoundException",
             E::CodeNotVerified(_) => "CodeVerificationFailedException",
@@ -377,7 +437,9 @@ impl ServiceError for Error {
         match self {
             Error::Storage { .. } => Fault::internal(self),
             Error::DiskFull => fault.with_status(503),
-            Error::OtherAccount { .. } => fault.with_status(403),
+            Error::OtherAccount { .. } | Error::LayerForbidden { .. } | Error::HotReloadOff => {
+                fault.with_status(403)
+            }
             Error::ZippedTooLarge => fault.with_status(413).with_member("Type", "User"),
             Error::NotBuilt(_) => fault.with_status(501),
             Error::Throttled(throttled) => {

@@ -214,7 +214,7 @@ mod tests {
 
     fn code(digit: &str) -> Code {
         let blob = digit.repeat(32).try_into().unwrap();
-        Code { sha256: digit.repeat(64), bytes: 1, blob }
+        Code { sha256: digit.repeat(64), bytes: 1, blob, folder: None }
     }
 
     fn function() -> Function {

@@ -17,6 +17,7 @@ use crate::{
     function::Function,
     invoke::{concurrency::FunctionKey, event::EventPolicy, lineage::Recursion},
     name::{self, Named},
+    reload::Reload,
     tenants::Tenants,
     version::{Number, Version},
 };
@@ -49,6 +50,8 @@ pub(crate) struct Live {
     pub(crate) runs: BTreeMap<Number, Arc<runtime::Function>>,
     /// How many instances of which version are to be always ready.
     pub(crate) wanted: BTreeMap<Number, u32>,
+    /// Of the versions that run out of developers' folders.
+    pub(crate) reloads: BTreeMap<Number, Arc<Reload>>,
 }
 
 /// What an invocation needs to know.
@@ -56,6 +59,8 @@ pub(crate) struct Live {
 pub(crate) struct Runnable {
     /// The version that runs.
     pub(crate) function: Arc<runtime::Function>,
+    /// Set when it runs out of a developer's folder: `Lambda::current` says what to run then.
+    pub(crate) reload: Option<Arc<Reload>>,
     /// The function's ARN, without version or alias.
     pub(crate) function_arn: Arn,
     /// The ARN as the caller named it.
@@ -145,6 +150,7 @@ impl Functions {
         let version = function.version_for(qualifier, roll())?;
         Ok(Runnable {
             function: live.runs[&version.number].clone(),
+            reload: live.reloads.get(&version.number).cloned(),
             function_arn: function.key.arn(),
             invoked_arn: function.key.qualified(qualifier),
             qualifier: qualifier.map(str::to_owned),
@@ -198,12 +204,13 @@ impl Functions {
     pub(crate) fn packages(&self) -> BTreeSet<String> {
         let mut leaving = lock(&self.leaving);
         leaving.retain(|run| Arc::strong_count(run) > 1);
-        let running =
-            leaving.iter().filter_map(|run| Some(run.code.file_name()?.to_str()?.to_owned()));
+        let running = leaving.iter().flat_map(|run| run.layers.iter().chain([&run.code]));
+        let running = running.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
         let mut packages: BTreeSet<String> = running.collect();
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         for live in places.values().flat_map(|place| place.functions.values()) {
-            packages.extend(live.function.versions.values().map(|it| it.code.sha256.clone()));
+            let versions = live.function.versions.values().flat_map(|version| version.packages());
+            packages.extend(versions.map(|code| code.sha256.clone()));
         }
         packages
     }
@@ -213,7 +220,7 @@ impl Functions {
         lock(&self.leaving).extend(runs);
     }
 
-    /// The zips that functions name.
+    /// The zips that functions name, their layers' too.
     pub(crate) fn blobs(&self) -> HashSet<BlobId> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         let functions = places.values().flat_map(|place| place.functions.values());
@@ -229,14 +236,36 @@ impl Live {
             let kept = old.and_then(|old| old.runs.get(&version.number));
             kept.filter(|kept| kept.key == run.key).cloned().unwrap_or_else(|| Arc::new(run))
         };
-        let runs = function.versions.values().map(|it| (it.number, run(it))).collect();
+        let runs: BTreeMap<_, _> =
+            function.versions.values().map(|it| (it.number, run(it))).collect();
+        let reload = |version: &Version| {
+            let folders = version.packages().filter_map(|code| code.folder.clone());
+            let folders: Vec<_> = folders.collect();
+            let run = &runs[&version.number];
+            let kept = old.and_then(|old| old.reloads.get(&version.number));
+            let kept = kept.filter(|kept| kept.is_of(run)).cloned();
+            let new = || Arc::new(Reload::new(folders.clone(), run.clone()));
+            (!folders.is_empty()).then(|| (version.number, kept.unwrap_or_else(new)))
+        };
+        let reloads = function.versions.values().filter_map(|it| reload(it)).collect();
         let wanted = function.wanted();
-        Live { function, runs, wanted }
+        Live { function, runs, wanted, reloads }
+    }
+
+    /// What runs, with the version that it is of: in folders the states before and by now differ.
+    pub(crate) fn running(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<runtime::Function>, Arc<runtime::Function>)> {
+        self.runs.iter().flat_map(|(number, version)| {
+            let now = self.reloads.get(number).map(|reload| reload.run());
+            now.into_iter().chain([version.clone()]).map(move |run| (version, run))
+        })
     }
 
     /// The zips that it names.
     pub(crate) fn blobs(&self) -> HashSet<BlobId> {
-        self.function.versions.values().map(|version| version.code.blob).collect()
+        let versions = self.function.versions.values();
+        versions.flat_map(|version| version.packages()).map(|code| code.blob).collect()
     }
 }
 
@@ -258,8 +287,8 @@ fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Funct
         timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
         ephemeral_mib: settings.ephemeral_mib,
         environment: settings.environment.unwrap_or_default(),
-        code: code.path(&version.code.sha256),
-        layers: Vec::new(),
+        code: code.folder_of(&version.code),
+        layers: settings.layers.iter().map(|layer| code.folder_of(&layer.code)).collect(),
         log_group: logging.group.unwrap_or_else(|| format!("/aws/lambda/{}", key.name)),
         tracing: match settings.traced {
             true => runtime::Tracing::Active,

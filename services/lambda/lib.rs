@@ -2,10 +2,11 @@
 //!
 //! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
 //! `management`, `provisioned`, `function` (one with all that belongs to it), `functions` (all of
-//! them), `tenants`, `change`, `package` and `code` (what they run), `signing/` (whose code it may
-//! be), `store` (rows), `table` and `ops/` (operations), `view` (answers); then `invoke/` (running),
-//! `target` (events that the bus brings), `sources/` (what is polled), `surroundings` (what
-//! instances get from the rest of the server).
+//! them), `tenants`, `change`, `package` and `code` (what they run), `layers/` (what they share),
+//! `reload/` (code in developers' folders), `signing/` (whose code it may be), `store` (rows),
+//! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
+//! the bus brings), `sources/` (what is polled), `surroundings` (what instances get from the
+//! rest of the server).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is
 //! unpacked and durable before a function names it. An invocation reads no disk.
@@ -18,6 +19,7 @@ mod error;
 mod function;
 mod functions;
 mod invoke;
+mod layers;
 mod lifecycle;
 mod limits;
 mod management;
@@ -26,6 +28,7 @@ mod ops;
 mod package;
 mod policy;
 mod provisioned;
+mod reload;
 mod runtimes;
 mod settings;
 mod signing;
@@ -38,7 +41,10 @@ mod tenants;
 mod version;
 mod view;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use ::store::Store;
 use bus::Bus;
@@ -46,7 +52,7 @@ use kit::Clock;
 
 use crate::{
     code::CodeStore, download::Signer, functions::Functions, invoke::concurrency::Concurrency,
-    signing::Signings, sources::Sources,
+    layers::Layers, signing::Signings, sources::Sources,
 };
 
 pub use crate::{download::CODE_PATH, error::Error, limits::ACCOUNT_CONCURRENCY, surroundings::*};
@@ -54,6 +60,7 @@ pub use crate::{download::CODE_PATH, error::Error, limits::ACCOUNT_CONCURRENCY, 
 /// The service and what it needs.
 pub struct Lambda {
     pub(crate) functions: Functions,
+    pub(crate) layers: Layers,
     pub(crate) code: CodeStore,
     pub(crate) signer: Signer,
     pub(crate) signings: Signings,
@@ -63,6 +70,8 @@ pub struct Lambda {
     pub(crate) pool: Arc<runtime::Pool>,
     pub(crate) concurrency: Concurrency,
     pub(crate) sources: Sources,
+    /// Whether functions may run out of this machine's folders.
+    pub(crate) hot_reload: AtomicBool,
 }
 
 impl Lambda {
@@ -80,10 +89,13 @@ impl Lambda {
     ) -> Result<Arc<Lambda>, Error> {
         let code = CodeStore::open(data.join("code"), store.blobs().clone())?;
         let loaded = store::load(&store).await?;
+        let layers = Layers::new(layers::store::load(&store).await?);
         let versions = loaded.iter().flat_map(|function| function.versions.values());
-        code.complete(versions.map(|version| &version.code)).await?;
+        let shared = layers.packages();
+        code.complete(versions.flat_map(|version| version.packages()).chain(&shared)).await?;
         let lambda = Arc::new(Lambda {
             functions: Functions::new(loaded, &code),
+            layers,
             code,
             signer: Signer::default(),
             signings: Signings::load(&store).await?,
@@ -93,9 +105,10 @@ impl Lambda {
             pool,
             concurrency: Concurrency::default(),
             sources: Sources::default(),
+            hot_reload: AtomicBool::new(false),
         });
         lambda.collect_code().await;
-        let named = lambda.functions.blobs();
+        let named = lambda.named_blobs();
         lambda.store.blobs().collect_orphans(move |blob| named.contains(&blob)).await?;
         Ok(lambda)
     }

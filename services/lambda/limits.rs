@@ -24,6 +24,8 @@ pub(crate) const NAME_CHARS: usize = 64;
 pub(crate) const ZIPPED_BYTES: usize = 52_428_800;
 /// A package unpacked, in bytes; also the most that is taken from a bucket.
 pub(crate) const UNZIPPED_BYTES: u64 = 262_144_000;
+/// Layers of a function.
+pub(crate) const LAYERS: usize = 5;
 /// Files, folders and links of a package. Ours: it bounds what one upload costs the file system.
 pub(crate) const PACKAGE_ENTRIES: usize = 100_000;
 /// `Timeout` of functions that are not on managed instances, in seconds.

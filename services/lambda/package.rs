@@ -8,12 +8,13 @@
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io::{self, Read},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Component, Path, PathBuf},
 };
 
-use zip::{ZipArchive, read::ZipFile, result::ZipError};
+use bytes::Bytes;
+use zip::{ZipArchive, ZipWriter, read::ZipFile, result::ZipError, write::SimpleFileOptions};
 
 use crate::{Error, limits};
 
@@ -53,6 +54,14 @@ pub(crate) fn unpack(zip: &[u8], folder: &Path) -> Result<(), Error> {
     }
     make_links(folder, links)?;
     sync(folder)
+}
+
+/// A package of one file. The same content makes the same package.
+pub(crate) fn of_one_file(name: &str, content: &str) -> Result<Bytes, ZipError> {
+    let mut writer = ZipWriter::new(io::Cursor::new(Vec::new()));
+    writer.start_file(name, SimpleFileOptions::default())?;
+    writer.write_all(content.as_bytes())?;
+    Ok(writer.finish()?.into_inner().into())
 }
 
 /// A name in the archive as a path below the package's folder.

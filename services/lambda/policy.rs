@@ -8,7 +8,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-use kit::ids;
+use kit::{AccountId, ids};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use statement::Statement;
@@ -63,6 +63,11 @@ impl Policy {
         self.statements.push(statement);
         self.revision = ids::uuid();
         self.check_size()
+    }
+
+    /// Whether a statement allows a whole account.
+    pub(crate) fn allows_account(&self, account: AccountId) -> bool {
+        self.statements.iter().any(|statement| statement.allows_account(account))
     }
 
     /// Removes the statement of this id.

@@ -147,6 +147,7 @@ mod tests {
             sha256: "a".repeat(64),
             bytes: 1,
             blob: "a".repeat(32).try_into().expect("the form of a blob's id"),
+            folder: None,
         };
         let latest = Version::first(Settings::default(), code, Millis(0));
         let mut function = Function::new(key, latest, Tags::new());

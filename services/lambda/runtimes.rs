@@ -93,6 +93,16 @@ pub(crate) fn has_snap_start(runtime: &str) -> bool {
     language && CURRENT.contains(&runtime) && !WITHOUT.contains(&runtime)
 }
 
+/// Whether there is, or ever was, a runtime of this name: what layers may say they fit.
+pub(crate) fn is_known(runtime: &str) -> bool {
+    CURRENT.contains(&runtime) || BLOCKED.contains(&runtime)
+}
+
+/// Every runtime, as validation errors list them.
+pub(crate) fn all() -> String {
+    [CURRENT, BLOCKED].concat().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

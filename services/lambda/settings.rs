@@ -17,7 +17,7 @@ use wire::Enumeration;
 
 pub(crate) use logging::Logging;
 
-use crate::{Error, limits, runtimes};
+use crate::{Error, layers::used::UsedLayer, limits, runtimes};
 
 /// The settings of one version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) architecture: String,
     /// `TenancyConfig`: no two tenants share an instance. Set when the function is created.
     pub(crate) per_tenant: bool,
+    /// In order; found and checked by the operations.
+    pub(crate) layers: Vec<UsedLayer>,
 }
 
 /// `VpcConfig`.
@@ -73,6 +75,7 @@ impl Default for Settings {
             snap_start: false,
             architecture: "x86_64".to_owned(),
             per_tenant: false,
+            layers: Vec::new(),
         }
     }
 }
@@ -101,7 +104,6 @@ impl Settings {
             dead_letter_config: input.dead_letter_config,
             kms_key_arn: input.kms_key_arn,
             tracing_config: input.tracing_config,
-            layers: input.layers,
             file_system_configs: input.file_system_configs,
             ephemeral_storage: input.ephemeral_storage,
             snap_start: input.snap_start,
@@ -124,7 +126,6 @@ impl Settings {
         input: api::UpdateFunctionConfigurationInput,
     ) -> Result<(), Error> {
         refuse(&[
-            ("layers", input.layers.is_some_and(|layers| !layers.is_empty())),
             ("file systems", input.file_system_configs.is_some_and(|it| !it.is_empty())),
             ("container images", input.image_config.is_some()),
             ("managed instances", input.capacity_provider_config.is_some()),

@@ -10,10 +10,11 @@ use wire::{Access, Table};
 use crate::{
     Lambda,
     invoke::concurrency::FunctionKey,
+    layers::name::LayerKey,
     name::FunctionName,
     ops::{
         account_settings, aliases, code_signing_configs, concurrency, create_function,
-        delete_function, event_invoke_config, function_code_signing, get_function, invoke,
+        delete_function, event_invoke_config, function_code_signing, get_function, invoke, layers,
         list_functions, mapping, permissions, provisioned_concurrency, recursion, resource_policy,
         runtime_management, scaling, tags, update_function_code, update_function_configuration,
         versions,
@@ -37,6 +38,7 @@ pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
     let table = with_functions(table, lambda);
     let table = with_versions(table, lambda);
     let table = with_concurrency(table, lambda);
+    let table = with_layers(table, lambda);
     let table = with_invokes_and_mappings(table, lambda);
     with_policies_and_management(table, lambda)
 }
@@ -139,6 +141,36 @@ fn with_policies_and_management(table: Table, lambda: &Arc<Lambda>) -> Table {
 /// An ARN that is given as such.
 fn parsed(arn: &str) -> Vec<Arn> {
     arn.parse().into_iter().collect()
+}
+
+#[rustfmt::skip] // A line for each operation.
+/// `GetLayerVersionByArn` is the action `GetLayerVersion`.
+fn with_layers(table: Table, lambda: &Arc<Lambda>) -> Table {
+    let by_arn: Access<api::GetLayerVersionByArnInput> =
+        Access::new("lambda:GetLayerVersion", |_, i| i.arn.parse().into_iter().collect());
+    let table =
+        table.on::<api::GetLayerVersionByArn, _, _, _>(lambda, layers::get::by_arn, by_arn);
+    operations! { table, lambda,
+        PublishLayerVersion => layers::publish::run, |c, i| layer(c, &i.layer_name);
+        GetLayerVersion => layers::get::run, |c, i| layer_version(c, &i.layer_name, i.version_number);
+        ListLayers => layers::list::layers, |_, _| Vec::new();
+        ListLayerVersions => layers::list::versions, |c, i| layer(c, &i.layer_name);
+        DeleteLayerVersion => layers::delete::run, |c, i| layer_version(c, &i.layer_name, i.version_number);
+        AddLayerVersionPermission => layers::permissions::add, |c, i| layer_version(c, &i.layer_name, i.version_number);
+        RemoveLayerVersionPermission => layers::permissions::remove, |c, i| layer_version(c, &i.layer_name, i.version_number);
+        GetLayerVersionPolicy => layers::permissions::get, |c, i| layer_version(c, &i.layer_name, i.version_number);
+    }
+}
+
+/// A layer's ARN.
+fn layer(caller: &Caller, text: &str) -> Vec<Arn> {
+    LayerKey::parse(caller, text).and_then(|key| key.arn().parse().ok()).into_iter().collect()
+}
+
+/// The ARN of a layer's version.
+fn layer_version(caller: &Caller, text: &str, number: i64) -> Vec<Arn> {
+    let name = LayerKey::parse(caller, text).and_then(|key| key.version(number).ok());
+    name.and_then(|name| name.arn().parse().ok()).into_iter().collect()
 }
 
 /// A function's own ARN.

@@ -39,15 +39,15 @@ impl Runnable {
 }
 
 impl Tenants {
-    /// What runs for this tenant, or for none.
+    /// What runs of a version for this tenant, or for none.
     pub(crate) fn run(
         &self,
         runnable: &Runnable,
+        version: Arc<Function>,
         tenant: Option<&str>,
     ) -> Result<Arc<Function>, Error> {
         runnable.check_tenant(tenant)?;
-        let version = &runnable.function;
-        let Some(tenant) = tenant else { return Ok(version.clone()) };
+        let Some(tenant) = tenant else { return Ok(version) };
         let key = format!("{}{tenant}", start(&version.key));
         let mut runs = self.runs();
         if let Some(run) = runs.get(&key) {
@@ -56,7 +56,7 @@ impl Tenants {
         if runs.len() >= TENANTS_KEPT {
             runs.retain(|_, run| Arc::strong_count(run) > 1);
         }
-        let run = Arc::new(Function { key: key.clone(), ..Function::clone(version) });
+        let run = Arc::new(Function { key: key.clone(), ..Function::clone(&version) });
         runs.insert(key, run.clone());
         Ok(run)
     }

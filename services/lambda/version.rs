@@ -72,7 +72,14 @@ impl Version {
 
     /// Whether `$LATEST` is still what it was when `self` was published.
     pub(crate) fn is_copy_of(&self, latest: &Version) -> bool {
-        self.code.sha256 == latest.code.sha256 && self.settings == latest.settings
+        self.code.sha256 == latest.code.sha256
+            && self.code.folder == latest.code.folder
+            && self.settings == latest.settings
+    }
+
+    /// All that it runs: its own package and those of its layers.
+    pub(crate) fn packages(&self) -> impl Iterator<Item = &Code> {
+        [&self.code].into_iter().chain(self.settings.layers.iter().map(|layer| &layer.code))
     }
 
     /// `Description`.

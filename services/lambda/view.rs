@@ -8,6 +8,7 @@ use crate::{
     alias::Alias,
     function::Function,
     invoke::concurrency::FunctionKey,
+    layers::used::UsedLayer,
     settings::{Logging, Settings, Vpc},
     version::Version,
 };
@@ -62,6 +63,7 @@ pub(crate) fn configuration(
         snap_start: Some(snap_start(settings)),
         logging_config: Some(logging(&settings.logging, &key.name)),
         tenancy_config: settings.per_tenant.then(api::TenancyConfig::default),
+        layers: layers(settings),
         ..api::FunctionConfiguration::default()
     };
     at(configuration, moment)
@@ -111,6 +113,12 @@ fn vpc(vpc: &Vpc) -> api::VpcConfigResponse {
 fn dead_letter(settings: &Settings) -> Option<api::DeadLetterConfig> {
     let target = settings.dead_letter.as_ref()?;
     Some(api::DeadLetterConfig { target_arn: Some(target.to_string()) })
+}
+
+/// Not shown if there is none.
+fn layers(settings: &Settings) -> Option<Vec<api::Layer>> {
+    let layers: Vec<api::Layer> = settings.layers.iter().map(UsedLayer::view).collect();
+    Some(layers).filter(|layers| !layers.is_empty())
 }
 
 fn environment(settings: &Settings) -> Option<api::EnvironmentResponse> {

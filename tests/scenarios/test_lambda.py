@@ -257,12 +257,9 @@ def test_settings_out_of_bounds_are_refused(server, name, settings, code, text):
 
 
 def test_what_is_not_built_says_so_by_name(client, function, refused):
-    with refused("NotImplemented", status=501) as refusal:
-        client.publish_layer_version(LayerName="l", Content={"ZipFile": package({"a": "b"})})
-    assert "PublishLayerVersion" in refusal.message
-    with refused("NotImplemented", status=501) as refusal:
-        client.list_layers()
-    assert "ListLayers" in refusal.message
-    with refused("NotImplemented", "lampejo does not support layers yet.", 501):
-        layer = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:l:1"
-        client.update_function_configuration(FunctionName=function, Layers=[layer])
+    with refused("NotImplemented", "lampejo does not support file systems yet.", 501):
+        point = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0"
+        client.update_function_configuration(
+            FunctionName=function,
+            FileSystemConfigs=[{"Arn": point, "LocalMountPath": "/mnt/files"}],
+        )

@@ -2,8 +2,10 @@
 //! the new root, which is the current folder; a root server calls `detach` and `overlay` itself.
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, CString},
+    io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
 };
 
 use rustix::{
@@ -111,7 +113,10 @@ fn mount(source: &Source, path: &CStr) -> Result<(), Errno> {
     match source {
         Source::Held(tree) => attach(tree.as_fd(), path),
         Source::Path(host, attributes) => attach(detach(host, *attributes)?.as_fd(), path),
-        Source::Overlay(lower) => attach(overlay(lower)?.as_fd(), path),
+        Source::Overlay(options) => {
+            let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+            rustix::mount::mount(c"overlay", path, c"overlay", flags, options.as_c_str())
+        }
     }
 }
 
@@ -129,15 +134,26 @@ pub(super) fn detach(host: &CStr, attributes: MountAttrFlags) -> Result<OwnedFd,
     Ok(tree)
 }
 
-/// Several folders over each other, read-only.
-pub(super) fn overlay(lower: &CStr) -> Result<OwnedFd, Errno> {
+/// Several folders over each other, read-only; a later one covers an earlier one. `fsconfig` takes
+/// 255 bytes, fewer than the paths of five layers may have: they are named by descriptors.
+pub(super) fn overlay(layers: &[PathBuf]) -> io::Result<OwnedFd> {
+    let open = |layer: &PathBuf| {
+        let about = |e: Errno| io::Error::new(e.kind(), format!("{}: {e}", layer.display()));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(layer, flags, Mode::empty()).map_err(about)
+    };
+    let held = layers.iter().map(open).collect::<io::Result<Vec<OwnedFd>>>()?;
+    let short = |layer: &OwnedFd| format!("/proc/self/fd/{}", layer.as_raw_fd());
+    // Overlayfs's list begins with the uppermost.
+    let lower: Vec<String> = held.iter().rev().map(short).collect();
+    let lower = CString::new(lower.join(":"))?;
     let context = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    rustix::mount::fsconfig_set_string(context.as_fd(), c"lowerdir", lower)?;
+    rustix::mount::fsconfig_set_string(context.as_fd(), c"lowerdir", lower.as_c_str())?;
     rustix::mount::fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV;
-    rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    Ok(rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
 /// `mount_setattr` on the whole tree; also takes it out of the host's propagation.

@@ -4,11 +4,11 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CString, OsString},
+    ffi::CString,
     io,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
-        unix::ffi::{OsStrExt, OsStringExt},
+        unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -74,7 +74,7 @@ pub(super) enum Source {
     Held(OwnedFd),
     /// A host path and what its mount may not do.
     Path(CString, MountAttrFlags),
-    /// Several folders over each other: overlayfs's `lowerdir`.
+    /// Several folders over each other: the options of an overlayfs.
     Overlay(CString),
 }
 
@@ -280,10 +280,9 @@ impl List {
     }
 
     fn overlay(&mut self, layers: &[PathBuf], rights: Rights) -> io::Result<()> {
-        let lower = c_path(&lower_folders(layers))?;
         let source = match rights {
-            Rights::Root => Source::Held(mounts::overlay(&lower)?),
-            Rights::Rootless => Source::Overlay(lower),
+            Rights::Root => Source::Held(mounts::overlay(layers)?),
+            Rights::Rootless => Source::Overlay(overlay_options(layers)?),
         };
         self.mount(Path::new("/opt"), Target::Folder, source);
         Ok(())
@@ -296,21 +295,28 @@ impl List {
     }
 }
 
+/// What `mount` takes of options: a page, with its end.
+const MOUNT_OPTIONS_BYTES: usize = 4095;
+
 /// Overlayfs's list of folders, the uppermost first: a later layer covers an earlier one.
-fn lower_folders(layers: &[PathBuf]) -> PathBuf {
-    let mut list = Vec::new();
-    for layer in layers.iter().rev() {
-        if !list.is_empty() {
-            list.push(b':');
+fn overlay_options(layers: &[PathBuf]) -> io::Result<CString> {
+    let mut options = b"lowerdir=".to_vec();
+    for (index, layer) in layers.iter().rev().enumerate() {
+        if index > 0 {
+            options.push(b':');
         }
         for &byte in layer.as_os_str().as_bytes() {
-            if matches!(byte, b':' | b'\\') {
-                list.push(b'\\');
+            if matches!(byte, b':' | b',' | b'\\') {
+                options.push(b'\\');
             }
-            list.push(byte);
+            options.push(byte);
         }
     }
-    PathBuf::from(OsString::from_vec(list))
+    if options.len() > MOUNT_OPTIONS_BYTES {
+        let text = format!("the paths of the layers have more than {MOUNT_OPTIONS_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(CString::new(options)?)
 }
 
 #[cfg(test)]
@@ -320,7 +326,10 @@ mod tests {
     #[test]
     fn a_later_layer_lies_above_an_earlier_one() {
         let layers = ["/l/one".into(), "/l/t:wo".into()];
-        assert_eq!(lower_folders(&layers), Path::new("/l/t\\:wo:/l/one"));
+        let options = overlay_options(&layers).unwrap();
+        assert_eq!(options.to_str(), Ok("lowerdir=/l/t\\:wo:/l/one"));
+        let long = PathBuf::from("x".repeat(MOUNT_OPTIONS_BYTES));
+        assert!(overlay_options(&[long]).is_err());
     }
 
     #[test]

@@ -92,10 +92,15 @@ impl View {
         View { runtime_api, aws_endpoint, isolation, binds }
     }
 
+    /// Whether paths are the host's own: the instance is a plain process.
+    pub(crate) fn is_the_hosts(&self) -> bool {
+        self.isolation == Isolation::Process
+    }
+
     /// The instance's path of something at or below a bound host path (the code, a layer or a
     /// bind). A path that is not bound, such as `/usr/bin/node`, is the same inside.
     pub(crate) fn path(&self, host: &Path) -> PathBuf {
-        if self.isolation == Isolation::Process {
+        if self.is_the_hosts() {
             return host.to_owned();
         }
         let deepest = self

@@ -289,7 +289,15 @@ async fn without_a_sandbox_functions_run_as_plain_processes() {
     let mut function = trial.function("python3.11", "app.handler", &[("app.py", text)]);
     function.layers = vec![layer];
     assert_eq!(trial.answer(&Arc::new(function), "{}").await, json!(["layer", true]));
-    let node = trial.node("exports.handler = async () => 'fine';");
-    assert_eq!(trial.answer(&node, "{}").await, "fine");
+    let (lower, upper) = (trial.folder.path().join("lower"), trial.folder.path().join("upper"));
+    support::write(&lower, &[("nodejs/node_modules/m/index.js", "module.exports = 'lower';")]);
+    support::write(&upper, &[("nodejs/node_modules/m/index.js", "module.exports = 'upper';")]);
+    let text = "exports.handler = async () => [require('m'), process.env.PATH];";
+    let mut node = trial.function("nodejs20.x", "index.handler", &[("index.js", text)]);
+    node.layers = vec![lower.clone(), upper.clone()];
+    let answer = trial.answer(&Arc::new(node), "{}").await;
+    assert_eq!(answer[0], "upper");
+    let programs = format!(":{}/bin:{}/bin", upper.display(), lower.display());
+    assert!(answer[1].as_str().unwrap().ends_with(&programs), "{answer}");
     trial.pool.shutdown().await;
 }

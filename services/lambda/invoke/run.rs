@@ -38,7 +38,8 @@ impl Lambda {
         request: Request,
         now: Millis,
     ) -> Result<Outcome, Error> {
-        let function = &self.functions.tenants.run(runnable, request.tenant.as_deref())?;
+        let current = self.current(runnable).await?;
+        let function = &self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
         let key = FunctionKey {
             account: function.account,
             region: function.region.clone(),

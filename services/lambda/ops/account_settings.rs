@@ -16,7 +16,10 @@ pub(crate) async fn run(
     let claimed = lambda.functions.claimed(caller.account, &caller.region);
     let account = lambda.concurrency.account();
     let versions = functions.iter().flat_map(|live| live.function.versions.values());
-    let used: u64 = versions.map(|version| version.code.bytes).sum();
+    let layers = lambda.layers.list(caller.account, &caller.region);
+    let layers = layers.iter().flat_map(|(_, layer)| layer.versions.values());
+    let used = versions.map(|version| version.code.bytes).sum::<u64>()
+        + layers.map(|version| version.code.bytes).sum::<u64>();
     let unreserved = account.saturating_sub(claimed);
     Ok(api::GetAccountSettingsOutput {
         account_limit: Some(api::AccountLimit {

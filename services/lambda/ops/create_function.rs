@@ -37,24 +37,30 @@ pub(crate) async fn run(
     tags::check(&given_tags)?;
     let source = Source::from(std::mem::take(&mut input.code));
     let signing_arn = input.code_signing_config_arn.take();
-    let settings = Settings::created(input)?;
+    let layers = input.layers.take().unwrap_or_default();
+    let mut settings = Settings::created(input)?;
+    settings.layers = lambda.layers.used(&caller, &layers)?;
     if lambda.functions.get(&key).is_ok() {
         return Err(Error::FunctionExists(key.name));
     }
     lambda.check_runtime(&settings.runtime).await?;
-    let zip = source.fetch(&lambda, &caller).await?;
+    let brought = source.fetch(&lambda, &caller).await?;
     let mut signings_turn = None;
     if let Some(arn) = &signing_arn {
         // Kept until the function has the configuration, which cannot be deleted then.
         signings_turn = Some(lambda.signings.turn.lock().await);
         lambda.signing(&caller, arn)?.check(&key.name)?;
     }
-    let taken = lambda.code.take(zip).await?;
+    let taken = lambda.code.take_from(brought).await?;
+    let fits = lambda.check_unpacked_size(&taken.code, &settings.layers).await;
     let latest = Version::first(settings, taken.code.clone(), caller.now);
     let mut function = Function::new(key.clone(), latest, given_tags);
     function.common.code_signing = signing_arn;
     let shown = if publish { function.publish(None) } else { function.latest().clone() };
-    let added = lambda.add(function).await;
+    let added = match fits {
+        Ok(()) => lambda.add(function).await,
+        large => large,
+    };
     drop(signings_turn);
     if let Err(error) = added {
         lambda.code.forget(vec![taken.code.blob]).await;

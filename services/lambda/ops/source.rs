@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kit::Caller;
 use model::lambda as api;
 
-use crate::{Error, Lambda, limits};
+use crate::{Error, Lambda, code::Brought, limits, reload};
 
 /// What a request says about its code.
 pub(crate) struct Source {
@@ -14,6 +14,7 @@ pub(crate) struct Source {
     pub(crate) version: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) kms_key: Option<String>,
+    pub(crate) mode: Option<api::S3ObjectStorageMode>,
 }
 
 impl From<api::FunctionCode> for Source {
@@ -25,18 +26,43 @@ impl From<api::FunctionCode> for Source {
             version: code.s3_object_version,
             image: code.image_uri,
             kms_key: code.source_kms_key_arn,
+            mode: code.s3_object_storage_mode,
+        }
+    }
+}
+
+impl From<api::LayerVersionContentInput> for Source {
+    fn from(content: api::LayerVersionContentInput) -> Source {
+        Source {
+            zip_file: content.zip_file,
+            bucket: content.s3_bucket,
+            key: content.s3_key,
+            version: content.s3_object_version,
+            image: None,
+            kms_key: None,
+            mode: content.s3_object_storage_mode,
         }
     }
 }
 
 impl Source {
-    /// The zip.
-    pub(crate) async fn fetch(self, lambda: &Lambda, caller: &Caller) -> Result<Bytes, Error> {
+    /// The zip or the folder.
+    pub(crate) async fn fetch(self, lambda: &Lambda, caller: &Caller) -> Result<Brought, Error> {
+        if self.zip_file.is_none() && self.bucket.as_deref() == Some(reload::BUCKET) {
+            return lambda.folder(caller, self.key).map(Brought::Folder);
+        }
+        self.zip(lambda, caller).await.map(Brought::Zip)
+    }
+
+    async fn zip(self, lambda: &Lambda, caller: &Caller) -> Result<Bytes, Error> {
         if self.image.is_some() {
             return Err(Error::NotBuilt("container images"));
         }
         if self.kms_key.is_some() {
             return Err(Error::NotBuilt("encrypted packages"));
+        }
+        if self.mode == Some(api::S3ObjectStorageMode::Reference) {
+            return Err(Error::NotBuilt("S3ObjectStorageMode REFERENCE"));
         }
         let object = self.bucket.is_some() || self.key.is_some() || self.version.is_some();
         match (self.zip_file, self.bucket, self.key) {

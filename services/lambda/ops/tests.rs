@@ -3,10 +3,12 @@
 mod chain;
 mod coverage;
 mod functions;
+mod layers;
 mod management;
 mod mappings;
 mod policies;
 mod provisioned;
+mod reload;
 mod sharing;
 mod signing;
 mod stream;

@@ -31,10 +31,16 @@ pub(crate) async fn run(
         version: input.s3_object_version,
         image: input.image_uri,
         kms_key: input.source_kms_key_arn,
+        mode: input.s3_object_storage_mode,
     };
-    let zip = source.fetch(&lambda, &caller).await?;
+    let brought = source.fetch(&lambda, &caller).await?;
     lambda.check_signature(&caller, &key)?;
-    let taken = lambda.code.take(zip).await?;
+    let taken = lambda.code.take_from(brought).await?;
+    let layers = lambda.functions.get(&key)?.function.latest().settings.layers.clone();
+    if let Err(error) = lambda.check_unpacked_size(&taken.code, &layers).await {
+        lambda.code.forget(vec![taken.code.blob]).await;
+        return Err(error);
+    }
     let architecture = input.architectures.as_deref().and_then(<[_]>::first).copied();
     let change = |latest: &mut Version| {
         latest.code = taken.code.clone();

@@ -15,21 +15,35 @@ pub(crate) async fn run(
     let key = unqualified(&caller, &input.function_name)?;
     let revision = input.revision_id.take();
     let runtime = input.runtime.clone();
-    let layered = input.layers.as_ref().is_some_and(|layers| !layers.is_empty());
-    let mut settings = lambda.functions.get(&key)?.function.latest().settings.clone();
+    let layers = input.layers.take();
+    let latest = lambda.functions.get(&key)?.function.latest().clone();
+    let mut settings = latest.settings.clone();
     // Once before the machine is asked, so that unknown runtimes are told first.
     settings.apply(input.clone())?;
     if let Some(runtime) = runtime {
         lambda.check_runtime(&runtime).await?;
     }
-    if layered {
-        lambda.check_signature(&caller, &key)?;
+    if let Some(layers) = &layers {
+        let used = lambda.layers.used(&caller, layers)?;
+        lambda.check_unpacked_size(&latest.code, &used).await?;
+        if !used.is_empty() {
+            lambda.check_signature(&caller, &key)?;
+        }
     }
     let _updating = lambda.functions.begin_update(&key)?;
     let changed = lambda.change(&key, |function| {
         function.check_revision(revision.as_deref())?;
-        function.change_latest(caller.now, |latest| latest.settings.apply(input))?;
+        function.change_latest(caller.now, |latest| {
+            if let Some(layers) = &layers {
+                latest.settings.layers = lambda.layers.used(&caller, layers)?;
+            }
+            latest.settings.apply(input)
+        })?;
         Ok(function.latest().clone())
     });
-    Ok(lambda.described(&key, &*changed.await?, None, Moment::Updating).await)
+    let changed = changed.await?;
+    if layers.is_some() {
+        lambda.collect_code().await;
+    }
+    Ok(lambda.described(&key, &changed, None, Moment::Updating).await)
 }

@@ -72,6 +72,18 @@ impl Statement {
     pub(crate) fn is_public(&self) -> bool {
         self.effect == Effect::Allow && self.condition.is_empty() && self.principal.is_anybody()
     }
+
+    /// Whether it lets a whole account in, without conditions.
+    pub(crate) fn allows_account(&self, account: AccountId) -> bool {
+        let root = format!("arn:aws:iam::{account}:root");
+        let named = match &self.principal {
+            Principal::Named(named) => {
+                named.get("AWS").is_some_and(|who| who.iter().any(|who| who == root))
+            }
+            Principal::Anybody(_) => false,
+        };
+        self.is_public() || (named && self.effect == Effect::Allow && self.condition.is_empty())
+    }
 }
 
 impl Principal {

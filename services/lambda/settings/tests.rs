@@ -82,7 +82,7 @@ fn an_update_changes_what_it_names() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    let layers = Some(vec!["arn:aws:lambda:us-east-1:000000000000:layer:l:1".to_owned()]);
-    let error = Settings::created(api::CreateFunctionInput { layers, ..input() }).unwrap_err();
-    assert_eq!(error.to_string(), "lampejo does not support layers yet.");
+    let image_config = Some(api::ImageConfig::default());
+    let error = Settings::created(api::CreateFunctionInput { image_config, ..input() });
+    assert_eq!(error.unwrap_err().to_string(), "lampejo does not support container images yet.");
 }

@@ -167,3 +167,19 @@ async fn layers_are_merged_and_binds_are_where_they_should_be() {
     assert_eq!(ended.out, "only-one\nonly-two\nsame\nseconddeepboot", "{ended:?}");
     assert!(ended.err.contains("Read-only"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn five_layers_may_have_long_paths_and_odd_names() {
+    let mut trial = Trial::new("long");
+    let host = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for number in 1..=5 {
+        let path = host.path().join(format!("{}, {number}:\\", "layer".repeat(40)));
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("top"), number.to_string()).unwrap();
+        std::fs::write(path.join(format!("own-{number}")), "").unwrap();
+        trial.spec.opt.push(path);
+    }
+    let ended = trial.shell("ls /opt; cat /opt/top").await;
+    assert_eq!(ended.out, "own-1\nown-2\nown-3\nown-4\nown-5\ntop\n5", "{ended:?}");
+}

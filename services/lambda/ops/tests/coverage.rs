@@ -29,17 +29,6 @@ const NOT_BUILT: &[&[&str]] = &[
         "StopDurableExecution",
     ],
     &[
-        "AddLayerVersionPermission",
-        "DeleteLayerVersion",
-        "GetLayerVersion",
-        "GetLayerVersionByArn",
-        "GetLayerVersionPolicy",
-        "ListLayerVersions",
-        "ListLayers",
-        "PublishLayerVersion",
-        "RemoveLayerVersionPermission",
-    ],
-    &[
         "CreateFunctionUrlConfig",
         "DeleteFunctionUrlConfig",
         "GetFunctionUrlConfig",

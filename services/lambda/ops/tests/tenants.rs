@@ -48,7 +48,7 @@ async fn tenants_share_nothing_and_go_with_the_version() {
     let world = isolated().await;
     let tenants = &world.lambda.functions.tenants;
     let runnable = world.runnable(None).unwrap();
-    let run = |tenant| tenants.run(&runnable, Some(tenant)).unwrap();
+    let run = |tenant| tenants.run(&runnable, runnable.function.clone(), Some(tenant)).unwrap();
     let (blue, green) = (run("blue"), run("green"));
     assert_ne!(blue.key, green.key);
     assert_ne!(blue.key, runnable.function.key);
@@ -84,7 +84,10 @@ async fn tenants_of_other_versions_stay() {
         .collect();
     let runs: Vec<_> = runnables
         .iter()
-        .flat_map(|it| ["blue", "green"].map(|tenant| functions.tenants.run(it, Some(tenant))))
+        .flat_map(|it| {
+            ["blue", "green"]
+                .map(|tenant| functions.tenants.run(it, it.function.clone(), Some(tenant)))
+        })
         .map(Result::unwrap)
         .collect();
     let left = functions.tenants.leave(&runnables[1].function.key);
