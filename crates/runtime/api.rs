@@ -4,12 +4,13 @@
 
 use std::{io, sync::Arc};
 
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::{
     desk::{Answer, Desk, Parked, Refusal, Reported},
     function::Invocation,
-    http::{self, Body, Reader, Request},
+    http::{self, Body, Piece, Reader, Request, ResponseMode},
+    stream::{self, Stream},
 };
 
 /// Lambda's limit of a response: 6 MiB and a little.
@@ -24,6 +25,8 @@ enum Reply {
     Now(Vec<u8>),
     /// Answered when there is an event.
     WhenInvoked,
+    /// Answered when its body has ended: the response to this invocation.
+    WhenStreamed(String),
 }
 
 /// Serves one connection until the client closes it or talks nonsense.
@@ -41,10 +44,14 @@ async fn converse(stream: &Arc<TcpStream>, desk: &Desk) -> io::Result<()> {
     // Replies to requests that have the next one behind them are written with that one's.
     let mut owed = Vec::new();
     while let Some(request) = reader.next().await? {
-        match reply(&request, desk, stream, &mut owed) {
+        let bytes = match reply(&request, desk, stream, &mut owed) {
             Reply::WhenInvoked => continue,
-            Reply::Now(bytes) => owed.extend_from_slice(&bytes),
-        }
+            Reply::Now(bytes) => bytes,
+            Reply::WhenStreamed(id) => {
+                streamed(&id, request.content_type, &mut reader, desk).await?
+            }
+        };
+        owed.extend_from_slice(&bytes);
         if !reader.has_more() || owed.len() > MAX_OWED_BYTES {
             http::write_all(stream, &[&owed]).await?;
             owed.clear();
@@ -69,7 +76,10 @@ fn reply(request: &Request, desk: &Desk, stream: &Arc<TcpStream>, owed: &mut Vec
                 }
             }
         }
-        (b"POST", ["invocation", id, "response"]) => Reply::Now(respond(desk, id, &request.body)),
+        (b"POST", ["invocation", id, "response"]) => match request.body {
+            Body::Streaming => Reply::WhenStreamed((*id).to_owned()),
+            _ => Reply::Now(respond(desk, id, request)),
+        },
         (b"POST", ["invocation", id, "error"]) => {
             let answered = match reported(request) {
                 Some(reported) => desk.answer(id, Answer::Error(reported)),
@@ -87,18 +97,50 @@ fn reply(request: &Request, desk: &Desk, stream: &Arc<TcpStream>, owed: &mut Vec
     }
 }
 
-fn respond(desk: &Desk, id: &str, body: &Body) -> Vec<u8> {
-    let (answer, good) = match body {
-        Body::Whole(body) => (Answer::Response(body.clone()), true),
-        Body::TooLarge => (Answer::TooLarge, false),
-    };
-    match desk.answer(id, answer) {
-        Err(refusal) => refused(&refusal),
-        Ok(()) if good => accepted(),
-        Ok(()) => {
+fn respond(desk: &Desk, id: &str, request: &Request) -> Vec<u8> {
+    let (answer, reply) = match &request.body {
+        _ if request.response_mode == Some(ResponseMode::Unknown) => {
+            let text = "Invalid function response mode";
+            let reply = error("400 Bad Request", "InvalidFunctionResponseMode", text);
+            (Answer::InvalidResponseMode, reply)
+        }
+        Body::Whole(body) => (Answer::Response(body.clone()), accepted()),
+        Body::TooLarge | Body::Streaming => {
             let text =
                 format!("Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");
-            error("413 Request Entity Too Large", "RequestEntityTooLarge", &text)
+            let status = "413 Request Entity Too Large";
+            (Answer::TooLarge, error(status, "RequestEntityTooLarge", &text))
+        }
+    };
+    desk.answer(id, answer).map_or_else(|refusal| refused(&refusal), |()| reply)
+}
+
+/// Carries a response that streams to whoever waits for it; the reply to give at its end.
+async fn streamed(
+    id: &str,
+    content_type: Option<String>,
+    reader: &mut Reader<'_>,
+    desk: &Desk,
+) -> io::Result<Vec<u8>> {
+    let (sender, pieces) = mpsc::channel(stream::PIECES);
+    let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+    if let Err(refusal) = desk.answer(id, Answer::Streaming(Stream { content_type, pieces })) {
+        reader.skip().await?;
+        return Ok(refused(&refusal));
+    }
+    let carried = carry(reader, &sender).await;
+    desk.streamed();
+    carried.map(|()| accepted())
+}
+
+async fn carry(reader: &mut Reader<'_>, pieces: &mpsc::Sender<Piece>) -> io::Result<()> {
+    loop {
+        let piece = reader.piece().await?;
+        let ends = matches!(piece, Piece::End(_));
+        // Whoever no longer takes the response also stops the instance.
+        pieces.send(piece).await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        if ends {
+            return Ok(());
         }
     }
 }
@@ -108,7 +150,7 @@ fn reported(request: &Request) -> Option<Reported> {
         Body::Whole(body) => {
             Some(Reported { error_type: request.error_type.clone(), body: body.clone() })
         }
-        Body::TooLarge => None,
+        Body::TooLarge | Body::Streaming => None,
     }
 }
 

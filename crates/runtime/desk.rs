@@ -12,15 +12,23 @@ use tokio::{
     sync::{Notify, oneshot},
 };
 
-use crate::{http, sandbox::Exit};
+use crate::{
+    http::{self, Trailers},
+    sandbox::Exit,
+    stream::Stream,
+};
 
 /// What became of an event.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The handler's response.
     Response(Bytes),
+    /// The handler's response has begun.
+    Streaming(Stream),
     /// The runtime reported an error.
     Error(Reported),
+    /// The runtime names a mode of response that there is not.
+    InvalidResponseMode,
     /// The response was longer than Lambda allows.
     TooLarge,
     /// The runtime ended instead.
@@ -34,6 +42,14 @@ pub(crate) struct Reported {
     pub(crate) error_type: Option<String>,
     /// The error document.
     pub(crate) body: Bytes,
+}
+
+impl Reported {
+    /// The error that a response which has begun ended with, if its trailers name one.
+    pub(crate) fn in_trailers(trailers: Trailers) -> Option<Reported> {
+        let error_type = Some(trailers.error_type?);
+        Some(Reported { error_type, body: trailers.error_body.unwrap_or("{}".into()) })
+    }
 }
 
 /// How an init ended.
@@ -79,6 +95,8 @@ struct State {
     parked: Option<Parked>,
     current: Option<Current>,
     answered: Option<String>,
+    /// The answer is a stream that has not ended.
+    streaming: bool,
     exit: Option<Exit>,
 }
 
@@ -95,7 +113,7 @@ impl Desk {
     /// The runtime asks for an event and will wait for it.
     pub(crate) fn park(&self, parked: Parked) -> Result<(), (Refusal, Parked)> {
         let mut state = self.state();
-        if state.current.is_some() {
+        if state.current.is_some() || state.streaming {
             return Err((Refusal::InvalidState, parked));
         }
         state.parked = Some(parked);
@@ -125,9 +143,15 @@ impl Desk {
         let current = state.current.take_if(|current| current.request_id == request_id);
         let current = current.ok_or(Refusal::InvalidRequestId)?;
         state.answered = Some(current.request_id);
+        state.streaming = matches!(answer, Answer::Streaming(_));
         // Nobody waits any more after a timeout.
         let _ = current.answer.send(answer);
         Ok(())
+    }
+
+    /// A stream has ended, one way or another: the runtime may ask for its next event.
+    pub(crate) fn streamed(&self) {
+        self.state().streaming = false;
     }
 
     /// The runtime reports that its init failed.
@@ -158,6 +182,11 @@ impl Desk {
     /// Waits for the end of init.
     pub(crate) async fn init(&self) -> Init {
         self.wait_for(|state| state.init.take()).await
+    }
+
+    /// Waits for the runtime's end.
+    pub(crate) async fn exit(&self) -> Exit {
+        self.wait_for(|state| state.exit).await
     }
 
     /// Waits until the runtime asks for an event: `true`, or has ended: `false`.

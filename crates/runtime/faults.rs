@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::{api::MAX_RESPONSE_BYTES, desk::Reported, sandbox::Exit};
+use crate::{desk::Reported, sandbox::Exit};
 
 /// Why an invocation (or an init) came to nothing.
 #[derive(Clone, Debug)]
@@ -17,8 +17,12 @@ pub(crate) enum Fault {
     Entrypoint(String),
     /// The runtime reported that its init failed.
     Init(Reported),
-    /// The response was too long.
-    ResponseTooLarge,
+    /// The response was longer than this many bytes.
+    ResponseTooLarge(usize),
+    /// The connection of a response that streams was lost before its end.
+    TruncatedResponse,
+    /// The runtime named a mode of response that there is not.
+    InvalidResponseMode,
 }
 
 impl Fault {
@@ -26,11 +30,11 @@ impl Fault {
     pub(crate) fn payload(&self, request_id: &str) -> Bytes {
         match self {
             Fault::Init(reported) => reported.body.clone(),
-            Fault::ResponseTooLarge => json!({
+            Fault::ResponseTooLarge(limit_bytes) => json!({
                 "errorType": "Function.ResponseSizeTooLarge",
                 "errorMessage": format!(
                     "Response payload size exceeded maximum allowed payload size \
-                     ({MAX_RESPONSE_BYTES} bytes)."
+                     ({limit_bytes} bytes)."
                 ),
             })
             .to_string()
@@ -51,7 +55,9 @@ impl Fault {
             Fault::Exit(Exit { oom_killed: true, .. }) => "Runtime.OutOfMemory".to_owned(),
             Fault::Exit(_) => "Runtime.ExitError".to_owned(),
             Fault::Entrypoint(_) => "Runtime.InvalidEntrypoint".to_owned(),
-            Fault::ResponseTooLarge => "Function.ResponseSizeTooLarge".to_owned(),
+            Fault::ResponseTooLarge(_) => "Function.ResponseSizeTooLarge".to_owned(),
+            Fault::TruncatedResponse => "Runtime.TruncatedResponse".to_owned(),
+            Fault::InvalidResponseMode => "Runtime.InvalidResponseModeHeader".to_owned(),
             Fault::Init(reported) => {
                 // Users' own types are not shown: Lambda lets only its own families through.
                 let known = |t: &&String| t.starts_with("Runtime.") || t.starts_with("Function.");
@@ -77,7 +83,10 @@ impl Fault {
     pub(crate) fn log_text(&self, request_id: &str, at: &str) -> Option<String> {
         match self {
             Fault::Timeout(_) => Some(format!("{at} {request_id} {}\n\n", self.reason())),
-            Fault::Exit(_) | Fault::Entrypoint(_) => {
+            Fault::Exit(_)
+            | Fault::Entrypoint(_)
+            | Fault::TruncatedResponse
+            | Fault::InvalidResponseMode => {
                 let named = if request_id.is_empty() {
                     String::new()
                 } else {
@@ -87,7 +96,7 @@ impl Fault {
             }
             // The runtime has logged it.
             Fault::Init(_) => None,
-            Fault::ResponseTooLarge => Some(format!(
+            Fault::ResponseTooLarge(_) => Some(format!(
                 "RequestId: {request_id} Error: {}\n",
                 "Response payload size exceeded maximum allowed payload size."
             )),
@@ -101,7 +110,9 @@ impl Fault {
             }
             Fault::Exit(exit) => exit_reason(exit),
             Fault::Entrypoint(reason) => reason.clone(),
-            Fault::Init(_) | Fault::ResponseTooLarge => self.error_type(),
+            Fault::TruncatedResponse => "HTTP request detected as truncated".to_owned(),
+            Fault::InvalidResponseMode => "Invalid function response mode".to_owned(),
+            Fault::Init(_) | Fault::ResponseTooLarge(_) => self.error_type(),
         }
     }
 }
@@ -166,7 +177,7 @@ mod tests {
             r#"{"errorMessage":"RequestId: r Error: Runtime exited with error: signal: killed","errorType":"Runtime.OutOfMemory"}"#
         );
         assert_eq!(
-            payload(&Fault::ResponseTooLarge),
+            payload(&Fault::ResponseTooLarge(6_291_556)),
             r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#
         );
     }

@@ -95,6 +95,8 @@ pub struct Outcome {
     pub payload: Bytes,
     /// `None`: success. AWS reports both kinds as `Unhandled` in `X-Amz-Function-Error`.
     pub error: Option<FunctionError>,
+    /// What the error is called: by the runtime, or by Lambda.
+    pub error_type: Option<String>,
     /// The last 4 KiB of the log of this invocation, REPORT included.
     pub log_tail: Bytes,
     /// The instance's log stream.

@@ -1,14 +1,18 @@
 //! Just enough HTTP/1.1 for the Runtime API: requests with bounded heads and bodies, bodies by
-//! length or in chunks, kept-alive connections. Written by hand because a warm invocation passes
-//! through here twice, and most of its time would otherwise go into a general server.
+//! length or in chunks, whole or piece by piece, kept-alive connections. Written by hand because a
+//! warm invocation passes through here twice, and most of its time would otherwise go into a general
+//! server.
 
 use std::io;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::net::TcpStream;
 
 /// Longest request line and headers together.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Longest trailers together: they may carry an error with its stack trace.
+const MAX_TRAILER_BYTES: usize = 64 * 1024;
 /// A body longer than allowed is read to its end up to this length, so that the client gets to
 /// read the refusal; beyond, the connection is closed.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
@@ -22,8 +26,21 @@ pub(crate) struct Request {
     path: (usize, usize),
     /// `Lambda-Runtime-Function-Error-Type`.
     pub(crate) error_type: Option<String>,
+    /// `Content-Type`.
+    pub(crate) content_type: Option<String>,
+    /// `Lambda-Runtime-Function-Response-Mode`.
+    pub(crate) response_mode: Option<ResponseMode>,
     /// The body.
     pub(crate) body: Body,
+}
+
+/// How a runtime says that it will answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseMode {
+    /// Piece by piece.
+    Streaming,
+    /// A word that Lambda does not know.
+    Unknown,
 }
 
 /// A request's body.
@@ -33,6 +50,26 @@ pub(crate) enum Body {
     Whole(Bytes),
     /// It was longer than allowed, and thrown away.
     TooLarge,
+    /// A response that streams: [`Reader::piece`] reads it.
+    Streaming,
+}
+
+/// A part of a body that streams.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// At least one byte.
+    Data(Bytes),
+    /// There is no more.
+    End(Trailers),
+}
+
+/// What a runtime says of its response once it has ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trailers {
+    /// `Lambda-Runtime-Function-Error-Type`.
+    pub(crate) error_type: Option<String>,
+    /// `Lambda-Runtime-Function-Error-Body`, decoded; `None` also if that cannot be done.
+    pub(crate) error_body: Option<Bytes>,
 }
 
 impl Request {
@@ -52,12 +89,29 @@ pub(crate) struct Reader<'a> {
     stream: &'a TcpStream,
     received: BytesMut,
     max_body_bytes: usize,
+    /// Of a body that is read in pieces.
+    unread: Unread,
+}
+
+/// What comes next of a body that is read in pieces.
+#[derive(Clone, Copy, Debug)]
+enum Unread {
+    Nothing,
+    /// So many bytes of a body of known length.
+    Known(usize),
+    /// A chunk's size.
+    ChunkSize,
+    /// So many bytes of a chunk.
+    Chunk(usize),
+    /// The end of a chunk's line.
+    ChunkEnd,
 }
 
 impl<'a> Reader<'a> {
     /// Bodies longer than `max_body_bytes` become [`Body::TooLarge`].
     pub(crate) fn new(stream: &'a TcpStream, max_body_bytes: usize) -> Reader<'a> {
-        Reader { stream, received: BytesMut::with_capacity(READ_BYTES), max_body_bytes }
+        let received = BytesMut::with_capacity(READ_BYTES);
+        Reader { stream, received, max_body_bytes, unread: Unread::Nothing }
     }
 
     /// Whether the client has already sent (part of) the next request.
@@ -85,12 +139,67 @@ impl<'a> Reader<'a> {
             write_all(self.stream, &[b"HTTP/1.1 100 Continue\r\n\r\n"]).await?;
         }
         let body = match parsed.length {
+            length if parsed.streams(&head) => {
+                self.unread = match length {
+                    None => Unread::Nothing,
+                    Some(Length::Known(length)) => Unread::Known(length),
+                    Some(Length::Chunked) => Unread::ChunkSize,
+                };
+                Body::Streaming
+            }
             None => Body::Whole(Bytes::new()),
             Some(Length::Known(length)) => self.known(length).await?,
             Some(Length::Chunked) => self.chunked().await?,
         };
-        let Head { method, path, error_type, .. } = parsed;
-        Ok(Some(Request { head, method, path, error_type, body }))
+        let Head { method, path, error_type, content_type, response_mode, .. } = parsed;
+        Ok(Some(Request { head, method, path, error_type, content_type, response_mode, body }))
+    }
+
+    /// The next piece of a body that streams, as soon as there is one.
+    pub(crate) async fn piece(&mut self) -> io::Result<Piece> {
+        loop {
+            match self.unread {
+                Unread::Nothing | Unread::Known(0) => return Ok(Piece::End(Trailers::default())),
+                Unread::Known(left) => {
+                    let data = self.some(left).await?;
+                    self.unread = Unread::Known(left - data.len());
+                    return Ok(Piece::Data(data));
+                }
+                Unread::ChunkSize => match self.chunk_size().await? {
+                    0 => {
+                        self.unread = Unread::Nothing;
+                        return Ok(Piece::End(self.trailers().await?));
+                    }
+                    size => self.unread = Unread::Chunk(size),
+                },
+                Unread::Chunk(left) => {
+                    let data = self.some(left).await?;
+                    self.unread = match left - data.len() {
+                        0 => Unread::ChunkEnd,
+                        left => Unread::Chunk(left),
+                    };
+                    return Ok(Piece::Data(data));
+                }
+                Unread::ChunkEnd => {
+                    if !self.line(MAX_HEAD_BYTES).await?.is_empty() {
+                        return Err(malformed("chunk end"));
+                    }
+                    self.unread = Unread::ChunkSize;
+                }
+            }
+        }
+    }
+
+    /// Reads a body that streams to its end, and throws it away.
+    pub(crate) async fn skip(&mut self) -> io::Result<()> {
+        let mut length = 0;
+        while let Piece::Data(data) = self.piece().await? {
+            length += data.len();
+            if length > MAX_DISCARDED_BYTES {
+                return Err(malformed("body too long"));
+            }
+        }
+        Ok(())
     }
 
     async fn known(&mut self, length: usize) -> io::Result<Body> {
@@ -103,52 +212,72 @@ impl<'a> Reader<'a> {
     }
 
     async fn chunked(&mut self) -> io::Result<Body> {
+        self.unread = Unread::ChunkSize;
         let mut body = BytesMut::new();
         let mut length = 0;
-        loop {
-            let line = self.line().await?;
-            let digits = line.split(|&byte| byte == b';').next().unwrap_or(&[]).trim_ascii();
-            let size = std::str::from_utf8(digits).ok().filter(|d| !d.starts_with('+'));
-            let size = size.and_then(|digits| usize::from_str_radix(digits, 16).ok());
-            let size = size.ok_or_else(|| malformed("chunk size"))?;
-            if size == 0 {
-                break;
-            }
-            if size > MAX_DISCARDED_BYTES - length {
+        while let Piece::Data(data) = self.piece().await? {
+            length += data.len();
+            if length > MAX_DISCARDED_BYTES {
                 return Err(malformed("body too long"));
             }
-            length += size;
             if length > self.max_body_bytes {
                 body.clear();
-                self.discard(size).await?;
             } else {
-                self.fill(size).await?;
-                body.extend_from_slice(&self.received[..size]);
-                self.received.advance(size);
-            }
-            if !self.line().await?.is_empty() {
-                return Err(malformed("chunk end"));
+                body.extend_from_slice(&data);
             }
         }
-        // Trailers end with an empty line. None of them means anything here.
-        while !self.line().await?.is_empty() {}
         Ok(if length > self.max_body_bytes { Body::TooLarge } else { Body::Whole(body.freeze()) })
     }
 
-    async fn line(&mut self) -> io::Result<Bytes> {
+    async fn chunk_size(&mut self) -> io::Result<usize> {
+        let line = self.line(MAX_HEAD_BYTES).await?;
+        let digits = line.split(|&byte| byte == b';').next().unwrap_or(&[]).trim_ascii();
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
+        let size = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        size.ok_or_else(|| malformed("chunk size"))
+    }
+
+    /// Lines up to an empty one.
+    async fn trailers(&mut self) -> io::Result<Trailers> {
+        let mut trailers = Trailers::default();
+        let mut left = MAX_TRAILER_BYTES;
+        loop {
+            let line = self.line(left).await?;
+            if line.is_empty() {
+                return Ok(trailers);
+            }
+            left = left.checked_sub(line.len()).ok_or_else(|| malformed("trailers too long"))?;
+            let (name, value) = field(&line)?;
+            if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-type") {
+                trailers.error_type = Some(String::from_utf8_lossy(value).into_owned());
+            } else if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-body") {
+                trailers.error_body = STANDARD.decode(value).ok().map(Bytes::from);
+            }
+        }
+    }
+
+    async fn line(&mut self, max_bytes: usize) -> io::Result<Bytes> {
         loop {
             if let Some(end) = find(&self.received, b"\r\n") {
                 let line = self.received.split_to(end).freeze();
                 self.received.advance(2);
                 return Ok(line);
             }
-            if self.received.len() > MAX_HEAD_BYTES {
+            if self.received.len() > max_bytes {
                 return Err(malformed("line too long"));
             }
             if self.more().await? == 0 {
                 return Err(ended());
             }
         }
+    }
+
+    /// At least one byte and at most so many, as soon as they are there.
+    async fn some(&mut self, most: usize) -> io::Result<Bytes> {
+        if self.received.is_empty() && self.more().await? == 0 {
+            return Err(ended());
+        }
+        Ok(self.received.split_to(most.min(self.received.len())).freeze())
     }
 
     async fn fill(&mut self, length: usize) -> io::Result<()> {
@@ -199,6 +328,8 @@ struct Head {
     length: Option<Length>,
     expects_continue: bool,
     error_type: Option<String>,
+    content_type: Option<String>,
+    response_mode: Option<ResponseMode>,
 }
 
 enum Length {
@@ -207,6 +338,12 @@ enum Length {
 }
 
 impl Head {
+    /// Only responses stream, whatever the header of another request says.
+    fn streams(&self, head: &[u8]) -> bool {
+        let path = &head[self.path.0..self.path.1];
+        self.response_mode == Some(ResponseMode::Streaming) && path.ends_with(b"/response")
+    }
+
     /// A request that says twice how long it is may mean something else to others.
     fn set(&mut self, length: Length) -> io::Result<()> {
         match self.length.replace(length) {
@@ -228,6 +365,8 @@ fn parse(head: &[u8]) -> io::Result<Head> {
         length: None,
         expects_continue: false,
         error_type: None,
+        content_type: None,
+        response_mode: None,
     };
     let mut rest = &head[line_end + 2..];
     while let Some(end) = find(rest, b"\r\n").filter(|&end| end > 0) {
@@ -238,8 +377,7 @@ fn parse(head: &[u8]) -> io::Result<Head> {
 }
 
 fn header(parsed: &mut Head, line: &[u8]) -> io::Result<()> {
-    let colon = line.iter().position(|&b| b == b':').ok_or_else(|| malformed("header"))?;
-    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    let (name, value) = field(line)?;
     if name.eq_ignore_ascii_case(b"content-length") {
         let digits = std::str::from_utf8(value).ok().filter(|d| !d.starts_with('+'));
         let length = digits.and_then(|digits| digits.parse().ok());
@@ -253,8 +391,22 @@ fn header(parsed: &mut Head, line: &[u8]) -> io::Result<()> {
         parsed.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
     } else if name.eq_ignore_ascii_case(b"lambda-runtime-function-error-type") {
         parsed.error_type = Some(String::from_utf8_lossy(value).into_owned());
+    } else if name.eq_ignore_ascii_case(b"content-type") {
+        parsed.content_type = Some(String::from_utf8_lossy(value).into_owned());
+    } else if name.eq_ignore_ascii_case(b"lambda-runtime-function-response-mode") {
+        parsed.response_mode = match value {
+            b"" => None,
+            b"streaming" => Some(ResponseMode::Streaming),
+            _ => Some(ResponseMode::Unknown),
+        };
     }
     Ok(())
+}
+
+/// A header's or trailer's name and value.
+fn field(line: &[u8]) -> io::Result<(&[u8], &[u8])> {
+    let colon = line.iter().position(|&byte| byte == b':').ok_or_else(|| malformed("header"))?;
+    Ok((&line[..colon], line[colon + 1..].trim_ascii()))
 }
 
 /// Writes the parts, as one packet where the kernel takes them at once.

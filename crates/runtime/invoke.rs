@@ -10,18 +10,25 @@ use kit::Clock;
 
 use crate::{
     api,
-    desk::Answer,
+    desk::{Answer, Reported},
     faults::Fault,
     function::{Function, FunctionError, Invocation, Outcome, Report},
     instance::Instance,
     lines,
     log::Log,
+    stream::{Carried, Destination, Stream},
 };
+
+/// A connection that is lost with its runtime is lost at most this long before the runtime's end is
+/// seen.
+const END_IS_SEEN: Duration = Duration::from_millis(500);
 
 /// What came of an event.
 enum Ended {
     Response(Bytes),
-    HandlerError(Bytes),
+    HandlerError(Reported),
+    /// The runtime was told, and goes on.
+    Refused(Fault),
     Fault(Fault),
 }
 
@@ -32,6 +39,7 @@ pub(crate) async fn run(
     clock: &Clock,
     invocation: &Invocation,
     left: Duration,
+    destination: Destination,
 ) -> (Outcome, bool) {
     let (function, log) = (&instance.function, &instance.log);
     let request_id = &invocation.request_id;
@@ -43,25 +51,20 @@ pub(crate) async fn run(
     }
     let began = Instant::now();
     let head = api::event_head(invocation, started.0 + left.as_millis() as u64);
-    let answer = clock.within(left, async {
+    let ended = clock.within(left, async {
         let answer = instance.desk.hand(request_id, &head, &invocation.payload).await;
-        answer.await.ok()
+        Some(ended(instance, clock, answer.await.ok()?, destination).await)
     });
-    let answer = answer.await.flatten();
-    let ended = match answer {
-        Some(Answer::Response(payload)) => Ended::Response(payload),
-        Some(Answer::Error(reported)) => Ended::HandlerError(reported.body),
-        Some(Answer::TooLarge) => Ended::Fault(Fault::ResponseTooLarge),
-        Some(Answer::Exited(exit)) => Ended::Fault(Fault::Exit(exit)),
-        None => Ended::Fault(Fault::Timeout(function.timeout.as_millis() as u64)),
-    };
+    let timeout = || Ended::Fault(Fault::Timeout(function.timeout.as_millis() as u64));
+    let ended = ended.await.flatten().unwrap_or_else(timeout);
     let measured = began.elapsed().as_secs_f64() * 1000.0;
     instance.drain();
     log.finish_lines();
 
     let (fault, reusable) = match &ended {
-        Ended::Fault(fault) => (Some(fault), matches!(fault, Fault::ResponseTooLarge)),
-        _ => (None, true),
+        Ended::Response(_) | Ended::HandlerError(_) => (None, true),
+        Ended::Refused(fault) => (Some(fault), true),
+        Ended::Fault(fault) => (Some(fault), false),
     };
     if !reusable {
         instance.kill();
@@ -77,10 +80,56 @@ pub(crate) async fn run(
     write_end(function, log, clock, request_id, &report, fault);
     let (payload, error) = match ended {
         Ended::Response(payload) => (payload, None),
-        Ended::HandlerError(payload) => (payload, Some(FunctionError::Handled)),
-        Ended::Fault(fault) => (fault.payload(request_id), Some(FunctionError::Unhandled)),
+        Ended::HandlerError(Reported { error_type, body }) => {
+            (body, Some((FunctionError::Handled, error_type)))
+        }
+        Ended::Refused(fault) | Ended::Fault(fault) => {
+            (fault.payload(request_id), Some((FunctionError::Unhandled, Some(fault.error_type()))))
+        }
     };
     (outcome(log, payload, error, report), reusable)
+}
+
+async fn ended(
+    instance: &Instance,
+    clock: &Clock,
+    answer: Answer,
+    mut destination: Destination,
+) -> Ended {
+    match answer {
+        Answer::Response(payload) => Ended::Response(destination.put_whole(payload).await),
+        Answer::Streaming(stream) => streamed(instance, clock, stream, destination).await,
+        Answer::Error(reported) => Ended::HandlerError(reported),
+        Answer::TooLarge => Ended::Refused(Fault::ResponseTooLarge(api::MAX_RESPONSE_BYTES)),
+        Answer::InvalidResponseMode => Ended::Refused(Fault::InvalidResponseMode),
+        Answer::Exited(exit) => Ended::Fault(Fault::Exit(exit)),
+    }
+}
+
+async fn streamed(
+    instance: &Instance,
+    clock: &Clock,
+    mut stream: Stream,
+    mut destination: Destination,
+) -> Ended {
+    let desk = &instance.desk;
+    let carried = tokio::select! {
+        biased;
+        carried = destination.carry(&mut stream, clock) => carried,
+        // A reader who takes nothing does not hold up the end of an instance.
+        _ = desk.exit(), if matches!(destination, Destination::Reader(_)) => Carried::Lost,
+    };
+    match carried {
+        Carried::Complete(trailers) => match Reported::in_trailers(trailers) {
+            Some(reported) => Ended::HandlerError(reported),
+            None => Ended::Response(destination.collected()),
+        },
+        Carried::TooLarge(limit_bytes) => Ended::Fault(Fault::ResponseTooLarge(limit_bytes)),
+        Carried::Lost => match clock.within(END_IS_SEEN, desk.exit()).await {
+            Some(exit) => Ended::Fault(Fault::Exit(exit)),
+            None => Ended::Fault(Fault::TruncatedResponse),
+        },
+    }
 }
 
 /// The outcome of an invocation for which no instance could be brought to ready: it took
@@ -107,7 +156,7 @@ pub(crate) fn not_run(
     write_end(function, log, clock, request_id, &report, Some(fault));
     let payload = fault.payload(request_id);
     log.flush();
-    outcome(log, payload, Some(FunctionError::Unhandled), report)
+    outcome(log, payload, Some((FunctionError::Unhandled, Some(fault.error_type()))), report)
 }
 
 fn write_end(
@@ -132,6 +181,19 @@ fn billed(duration_ms: f64, init_ms: Option<f64>) -> u64 {
     (duration_ms + init_ms.unwrap_or(0.0)).ceil() as u64
 }
 
-fn outcome(log: &Log, payload: Bytes, error: Option<FunctionError>, report: Report) -> Outcome {
-    Outcome { payload, error, log_tail: log.tail(), log_stream: log.stream().to_owned(), report }
+fn outcome(
+    log: &Log,
+    payload: Bytes,
+    error: Option<(FunctionError, Option<String>)>,
+    report: Report,
+) -> Outcome {
+    let (error, error_type) = error.unzip();
+    Outcome {
+        payload,
+        error,
+        error_type: error_type.flatten(),
+        log_tail: log.tail(),
+        log_stream: log.stream().to_owned(),
+        report,
+    }
 }

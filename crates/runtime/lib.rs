@@ -1,12 +1,14 @@
 //! Function instances: sandbox, pool, starts, Runtime API, languages.
 //!
 //! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
-//! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to ready), `instance` (one that runs),
-//! `invoke` (one invocation), `api` (the Runtime API that the instance speaks, over `http`, with
+//! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to
+//! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
+//! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
 //! handler does not), `sandbox/` (what an instance may not do), `bootstrap/` (what runs inside).
 
 mod api;
+mod bandwidth;
 mod bootstrap;
 mod config;
 mod desk;
@@ -25,6 +27,7 @@ mod pool;
 mod sandbox;
 mod sdk;
 mod start;
+mod stream;
 
 pub use config::{Config, Doctor};
 pub use function::*;
@@ -34,3 +37,4 @@ pub use pool::{Pool, ProvisionFailure, Provisioned};
 pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};
 pub use start::StartKind;
+pub use stream::Streamed;

@@ -21,7 +21,7 @@ use std::{
 
 use kit::{Clock, Region};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, oneshot, watch},
     task::JoinSet,
 };
 
@@ -39,6 +39,7 @@ use crate::{
     pool::provision::Provisions,
     sandbox::Sandboxer,
     start::{HostIds, Initialization, NotStarted, StartKind, Starter},
+    stream::{Destination, Outlet, Streamed},
 };
 
 /// Lambda's limit of an init before the first invocation.
@@ -51,6 +52,14 @@ const REAP_EVERY: Duration = Duration::from_secs(1);
 const SETTLES_WITHIN: Duration = Duration::from_millis(5);
 /// Interpreters that boot at once, a processor: more only get in each other's way.
 const STARTS_PER_CPU: usize = 4;
+
+/// What a request finds.
+enum Found {
+    /// An instance, and what is left of the function's timeout.
+    Ready(Busy, Duration),
+    /// The function's init failed twice: that is the invocation's outcome.
+    NotReady(Outcome),
+}
 
 /// Runs functions. Cheap to share.
 pub struct Pool {
@@ -126,10 +135,35 @@ impl Pool {
         function: &Arc<Function>,
         invocation: Invocation,
     ) -> Result<Outcome, RuntimeError> {
-        match self.take(function).await? {
-            Given::Instance(busy) => Ok(self.run(busy, &invocation, function.timeout).await),
-            Given::Failed(log) => self.init_again(function, &log, invocation).await,
-            Given::Refused(error) => Err(error),
+        match self.instance(function, &invocation).await? {
+            Found::Ready(busy, left) => {
+                Ok(self.run(busy, &invocation, left, Destination::whole()).await)
+            }
+            Found::NotReady(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Runs one invocation and hands its response on as it comes. Resolves when the first of it is
+    /// there, or when the invocation is over without one. A caller that drops the future or what it
+    /// resolves to leaves the function running to its end, once that has its event.
+    pub async fn invoke_streaming(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        invocation: Invocation,
+    ) -> Result<Streamed, RuntimeError> {
+        match self.instance(function, &invocation).await? {
+            Found::Ready(busy, left) => {
+                let (outlet, opening) = Outlet::new(&self.clock);
+                let (ended, outcome) = oneshot::channel();
+                let (pool, reader) = (self.clone(), Destination::Reader(outlet));
+                self.spawn(async move {
+                    let outcome = pool.run(busy, &invocation, left, reader).await;
+                    // Nobody may wait for it any more.
+                    let _ = ended.send(outcome);
+                });
+                Ok(opening.begun(outcome).await)
+            }
+            Found::NotReady(outcome) => Ok(Streamed::over(outcome)),
         }
     }
 
@@ -165,6 +199,19 @@ impl Pool {
         let languages = self.starter.languages.clone();
         let runtimes = tokio::task::spawn_blocking(move || languages.all()).await;
         Doctor { sandbox, runtimes: runtimes.unwrap_or_default() }
+    }
+
+    /// An instance for a request; if its init has failed, one whose init is tried again.
+    async fn instance(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        invocation: &Invocation,
+    ) -> Result<Found, RuntimeError> {
+        match self.take(function).await? {
+            Given::Instance(busy) => Ok(Found::Ready(busy, function.timeout)),
+            Given::Failed(log) => self.init_again(function, &log, invocation).await,
+            Given::Refused(error) => Err(error),
+        }
     }
 
     /// An idle instance, or whichever comes free or ready first.
@@ -302,25 +349,33 @@ impl Pool {
         self: &Arc<Self>,
         function: &Arc<Function>,
         log: &Arc<Log>,
-        invocation: Invocation,
-    ) -> Result<Outcome, RuntimeError> {
+        invocation: &Invocation,
+    ) -> Result<Found, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
         let slot = self.slot_soon().await?;
         match self.start(function, log, slot, limit, Phase::INVOKE).await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));
-                let busy = self.groups.adopt(instance);
-                Ok(self.run(busy, &invocation, limit.saturating_sub(spent)).await)
+                Ok(Found::Ready(self.groups.adopt(instance), limit.saturating_sub(spent)))
             }
             Err(NotStarted::Machine(error)) => Err(error),
             Err(NotStarted::Function(fault, millis)) => {
-                Ok(invoke::not_run(function, log, &self.clock, &invocation, &fault, millis))
+                let outcome =
+                    invoke::not_run(function, log, &self.clock, invocation, &fault, millis);
+                Ok(Found::NotReady(outcome))
             }
         }
     }
 
-    async fn run(self: &Arc<Self>, busy: Busy, invocation: &Invocation, left: Duration) -> Outcome {
-        let (outcome, reusable) = invoke::run(&busy, &self.clock, invocation, left).await;
+    async fn run(
+        self: &Arc<Self>,
+        busy: Busy,
+        invocation: &Invocation,
+        left: Duration,
+        destination: Destination,
+    ) -> Outcome {
+        let ran = invoke::run(&busy, &self.clock, invocation, left, destination).await;
+        let (outcome, reusable) = ran;
         if !reusable {
             return outcome;
         }

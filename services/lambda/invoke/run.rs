@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use kit::Millis;
-use runtime::{Invocation, Outcome, RuntimeError};
+use runtime::{Invocation, Outcome, RuntimeError, Streamed};
+use tokio::sync::oneshot;
 
 use crate::{
     Error, Lambda,
     functions::Runnable,
     invoke::{
-        concurrency::{Claim, FunctionKey},
+        concurrency::{Claim, FunctionKey, Place},
         lineage::{self, Recursion},
         trace,
     },
@@ -39,7 +40,47 @@ impl Lambda {
         now: Millis,
     ) -> Result<Outcome, Error> {
         let current = self.current(runnable).await?;
-        let function = &self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
+        let function = self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
+        let (place, invocation) = self.enter(runnable, request, now)?;
+        let outcome = self.pool.invoke(&function, invocation).await;
+        drop(place);
+        outcome.map_err(not_run)
+    }
+
+    /// Runs a function once and hands its response on as it comes. Its place is taken until it has
+    /// ended, whether or not anybody still reads.
+    pub(crate) async fn run_streaming(
+        &self,
+        runnable: &Runnable,
+        request: Request,
+        now: Millis,
+    ) -> Result<Streamed, Error> {
+        let current = self.current(runnable).await?;
+        let function = self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
+        let (place, invocation) = self.enter(runnable, request, now)?;
+        let streamed = self.pool.invoke_streaming(&function, invocation).await;
+        let Streamed { content_type, chunks, outcome } = streamed.map_err(not_run)?;
+        let (ended, receiver) = oneshot::channel();
+        // Ends with the invocation, which the pool ends when the server does.
+        tokio::spawn(async move {
+            let outcome = outcome.await;
+            drop(place);
+            if let Ok(outcome) = outcome {
+                // The reader may be gone.
+                let _ = ended.send(outcome);
+            }
+        });
+        Ok(Streamed { content_type, chunks, outcome: receiver })
+    }
+
+    /// A place among the invocations that run at once, and what is sent to the function.
+    fn enter(
+        &self,
+        runnable: &Runnable,
+        request: Request,
+        now: Millis,
+    ) -> Result<(Place, Invocation), Error> {
+        let function = &runnable.function;
         let key = FunctionKey {
             account: function.account,
             region: function.region.clone(),
@@ -69,13 +110,15 @@ impl Lambda {
             cognito_identity: None,
             tenant_id: request.tenant,
         };
-        let outcome = self.pool.invoke(function, invocation).await;
-        drop(place);
-        outcome.map_err(|error| match error {
-            RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
-            RuntimeError::Stopping => Error::Stopping,
-            RuntimeError::NoInterpreter(text) => Error::InvalidRuntime(text),
-            RuntimeError::Start { .. } => Error::Service(error.to_string()),
-        })
+        Ok((place, invocation))
+    }
+}
+
+fn not_run(error: RuntimeError) -> Error {
+    match error {
+        RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
+        RuntimeError::Stopping => Error::Stopping,
+        RuntimeError::NoInterpreter(text) => Error::InvalidRuntime(text),
+        RuntimeError::Start { .. } => Error::Service(error.to_string()),
     }
 }
