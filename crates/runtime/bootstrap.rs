@@ -24,6 +24,7 @@ const PYTHON: Files = files!("python":
 );
 const NODE: Files = files!("node":
     "bootstrap.js" "client.js" "errors.js" "handler.js" "log.js" "loop.js"
+    "streaming.js"
 );
 
 /// Where the bootstraps are on the host.

@@ -4,9 +4,9 @@ mod support;
 
 use std::sync::Arc;
 
-use runtime::FunctionError;
+use runtime::{Function, FunctionError, Outcome};
 use serde_json::json;
-use support::{Trial, text};
+use support::{Trial, invocation, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn handlers_answer_by_promise_callback_and_context() {
@@ -148,5 +148,130 @@ async fn failures_of_init_are_reported_in_lambdas_words() {
     let text = "index.missing is undefined or not exported";
     let function = Arc::new(trial.function("nodejs20.x", "index.missing", &[("index.js", "")]));
     assert_eq!(trial.failure(&function, "{}").await["errorMessage"], text);
+    trial.pool.shutdown().await;
+}
+
+/// A function that streams: `response` and `event` are its body's.
+fn streaming(trial: &Trial, body: &str) -> Arc<Function> {
+    trial.node(&format!(
+        "const {{ pipeline }} = require('stream/promises');\nconst {{ Readable }} = require('stream');\n\
+         exports.handler = awslambda.streamifyResponse(async (event, response, context) => {{\n{body}\n}});"
+    ))
+}
+
+/// Content type, response and outcome.
+async fn streamed(
+    trial: &Trial,
+    function: &Arc<Function>,
+    event: &str,
+) -> (Option<String>, Vec<u8>, Outcome) {
+    let invoked = trial.pool.invoke_streaming(function, invocation(function, event)).await;
+    let mut streamed = invoked.expect("it runs");
+    let mut whole = Vec::new();
+    while let Some(chunk) = streamed.chunks.recv().await {
+        whole.extend_from_slice(&chunk);
+    }
+    (streamed.content_type, whole, streamed.outcome.await.expect("it is told"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_stream_by_writes_and_by_pipelines() {
+    let trial = Trial::new().await;
+    let plain = streaming(
+        &trial,
+        "response.setContentType('text/plain');\nresponse.write('one ');\nresponse.write({ two: 2 });\n\
+         await new Promise((resolve) => setTimeout(resolve, 5));\nresponse.write(Buffer.from(' three '));\n\
+         response.end(`${context.awsRequestId.length + event}`);",
+    );
+    for event in ["1", "2"] {
+        let (content_type, whole, outcome) = streamed(&trial, &plain, event).await;
+        assert_eq!(outcome.error, None, "{}", text(&outcome.log_tail));
+        assert_eq!(content_type.as_deref(), Some("text/plain"));
+        assert_eq!(
+            text(&whole),
+            format!("one {{\"two\":2}} three {}", 36 + event.parse::<u8>().unwrap())
+        );
+    }
+    assert_eq!(text(&trial.invoke(&plain, "3").await.payload), "one {\"two\":2} three 39");
+    let big = "await pipeline(Readable.from((function* () { for (let i = 0; i < 64; i++) yield \
+               Buffer.alloc(65536, i); })()), response);";
+    let (content_type, whole, _) = streamed(&trial, &streaming(&trial, big), "{}").await;
+    assert_eq!(content_type.as_deref(), Some("application/octet-stream"));
+    assert!(whole.len() == 64 * 65536 && whole.is_sorted());
+    let slow = "setTimeout(() => response.end('later'), 5);";
+    assert_eq!(streamed(&trial, &streaming(&trial, slow), "{}").await.1, b"later");
+    trial.pool.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_responses_begin_with_a_prelude() {
+    let trial = Trial::new().await;
+    let body = "response = awslambda.HttpResponseStream.from(response, { statusCode: 201, \
+                headers: { a: 'b' }, cookies: ['c=d'] });\nif (event) response.write('body');\nresponse.end();";
+    let function = streaming(&trial, body);
+    for (event, body) in [("1", "body"), ("0", "")] {
+        let (content_type, whole, _) = streamed(&trial, &function, event).await;
+        let wanted = "application/vnd.awslambda.http-integration-response";
+        assert_eq!(content_type.as_deref(), Some(wanted));
+        let prelude = r#"{"statusCode":201,"headers":{"a":"b"},"cookies":["c=d"]}"#;
+        assert_eq!(text(&whole), format!("{prelude}\0\0\0\0\0\0\0\0{body}"));
+    }
+    trial.pool.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_streaming_handlers_are_told_before_and_after_the_first_byte() {
+    let trial = Trial::new().await;
+    let function = streaming(
+        &trial,
+        "if (event === 'before') throw new TypeError('no');\n\
+         if (event === 'empty') { response.destroy(new RangeError('gone')); return; }\n\
+         if (event === 'idle') return;\n\
+         response.write('a');\n\
+         if (event === 'late') response.setContentType('text/html');\n\
+         if (event === 'long') throw new Error('x'.repeat(200000));\n\
+         if (event === 'unfinished') return;\n\
+         if (event === 'crash') { setTimeout(() => { throw new RangeError('late'); }, 1); return; }\n\
+         if (event === 'broken') await pipeline(Readable.from((function* () { yield 'b'; throw new EvalError('no'); })()), response);\n\
+         response.end('b');\nif (event === 'ended') throw new Error('too late to tell');",
+    );
+    let cases = [
+        ("before", "", "TypeError"),
+        ("empty", "", "RangeError"),
+        ("idle", "", "Error"),
+        ("late", "a", "Runtime.InvalidStreamingOperation"),
+        ("long", "a", "Error"),
+        ("unfinished", "a", "Error"),
+        ("broken", "ab", "EvalError"),
+        ("crash", "a", "RangeError"),
+    ];
+    for (event, whole, error_type) in cases {
+        let found = streamed(&trial, &function, &json!(event).to_string()).await;
+        let (_, response, outcome) = found;
+        assert_eq!(text(&response), whole, "{event}");
+        assert_eq!(outcome.error, Some(FunctionError::Handled), "{event}");
+        assert_eq!(outcome.error_type.as_deref(), Some(error_type), "{event}");
+        assert_eq!(support::json(&outcome.payload)["errorType"], error_type, "{event}");
+    }
+    for event in ["ended", "fine"] {
+        let (_, whole, outcome) = streamed(&trial, &function, &json!(event).to_string()).await;
+        assert_eq!((text(&whole).as_str(), outcome.error), ("ab", None), "{event}");
+    }
+    assert_eq!(trial.pool.status().starts, 2, "only a crash ends an instance");
+    trial.pool.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_that_cannot_stream_are_refused() {
+    let trial = Trial::new().await;
+    let plain =
+        trial.node("exports.handler = awslambda.streamifyResponse((event, response) => {});");
+    let (_, _, outcome) = streamed(&trial, &plain, "{}").await;
+    let reason = "Streaming does not support non-async handlers.";
+    assert_eq!(support::json(&outcome.payload)["errorMessage"], reason);
+    let code = "exports.handler = async () => {};\n\
+                exports.handler[Symbol.for('aws.lambda.runtime.handler.streaming')] = 'request';";
+    let document = trial.failure(&trial.node(code), "{}").await;
+    assert_eq!(document["errorType"], "Runtime.MalformedStreamingHandler");
     trial.pool.shutdown().await;
 }

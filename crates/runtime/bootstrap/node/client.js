@@ -3,6 +3,9 @@
 
 const net = require('net');
 
+// The server takes trailers of 64 KiB; an error's text and its trace have to fit.
+const MAX_TRAILER_BYTES = 48 * 1024;
+const MAX_MESSAGE_CHARS = 4096;
 const NEXT = 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n';
 
 class Client {
@@ -45,6 +48,34 @@ class Client {
 
   failInit(document) {
     return this.send('init/error', document);
+  }
+
+  // A response that streams: its head, its chunks, and its end, which may name an error.
+  beginResponse(requestId, contentType) {
+    this.socket.write(
+      `POST /2018-06-01/runtime/invocation/${requestId}/response HTTP/1.1\r\nHost: runtime\r\n` +
+        `Content-Type: ${printable(contentType)}\r\nTransfer-Encoding: chunked\r\n` +
+        'Lambda-Runtime-Function-Response-Mode: streaming\r\n' +
+        'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n',
+    );
+  }
+
+  // Calls back when the connection has room for more.
+  sendChunk(chunk, callback) {
+    if (chunk.length === 0) return callback();
+    this.socket.cork();
+    this.socket.write(`${chunk.length.toString(16)}\r\n`);
+    this.socket.write(chunk);
+    const hasRoom = this.socket.write('\r\n');
+    this.socket.uncork();
+    if (hasRoom) callback();
+    else this.socket.once('drain', callback);
+  }
+
+  // Resolves when the server has it all.
+  endResponse(failure) {
+    this.socket.write(`0\r\n${failure ? trailers(failure) : ''}\r\n`);
+    this.ended = this.reply();
   }
 
   send(path, document) {
@@ -90,7 +121,21 @@ function parseHeaders(head) {
 }
 
 function errorType(document) {
-  return `Lambda-Runtime-Function-Error-Type: ${document.errorType}\r\n`.replace(/[^\r\n\x20-\x7e]/g, '?');
+  return `Lambda-Runtime-Function-Error-Type: ${printable(document.errorType)}\r\n`;
+}
+
+function printable(value) {
+  return String(value).replace(/[^\x20-\x7e]/g, '?');
+}
+
+function trailers(document) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64');
+  let body = encode(document);
+  if (body.length > MAX_TRAILER_BYTES) {
+    const errorMessage = String(document.errorMessage).slice(0, MAX_MESSAGE_CHARS);
+    body = encode({ ...document, errorMessage, trace: [] });
+  }
+  return `${errorType(document)}Lambda-Runtime-Function-Error-Body: ${body}\r\n`;
 }
 
 function post(path, body, extra) {

@@ -1,31 +1,34 @@
 // One invocation after the other. A handler answers by its promise, by its callback, or by the
-// context's old `succeed`, `fail` and `done`; the first answer counts.
+// context's old `succeed`, `fail` and `done`, and the first answer counts; or it streams.
 'use strict';
 
 const errors = require('./errors.js');
 const log = require('./log.js');
+const { ResponseStream } = require('./streaming.js');
 
 // The id of the invocation under way; undefined before the first.
 let current;
 // What to do when nothing is left to do: an answer by callback waits for that.
 let whenIdle;
 
-function run(client, handler) {
+// `serve` is `answer` or `stream`.
+function run(client, handler, serve) {
   process.on('beforeExit', () => {
     const todo = whenIdle;
     whenIdle = undefined;
     todo?.();
   });
   const again = async () => {
-    await serve(client, handler, await client.next());
-    // Answered by now or later: `again` is called by whoever answers.
+    const { headers, body } = await client.next();
+    // Answered now or later: `again` is called by whoever answers.
+    serve(handler, new Invocation(client, headers, again), body);
   };
-  serve.again = again;
   setImmediate(again);
 }
 
-async function serve(client, handler, { headers, body }) {
-  const invocation = new Invocation(client, headers);
+function answer(handler, invocation, body) {
+  // A handler that never answers and leaves nothing to wait for answers null.
+  whenIdle = () => invocation.succeed(null);
   try {
     const context = invocation.context();
     const result = handler(JSON.parse(body), context, (error, value) => invocation.callback(error, value));
@@ -37,9 +40,28 @@ async function serve(client, handler, { headers, body }) {
   }
 }
 
+async function stream(handler, invocation, body) {
+  const response = new ResponseStream(invocation.client, invocation.id, handler);
+  invocation.response = response;
+  whenIdle = () => invocation.fail(new Error('Response stream is not finished.'));
+  try {
+    const { succeed, fail, done, ...context } = invocation.context();
+    const result = handler(JSON.parse(body), response, context);
+    if (typeof result?.then !== 'function') {
+      throw new Error('Streaming does not support non-async handlers.');
+    }
+    if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
+    await response.finished;
+    invocation.end();
+  } catch (error) {
+    invocation.fail(error);
+  }
+}
+
 class Invocation {
-  constructor(client, headers) {
+  constructor(client, headers, again) {
     this.client = client;
+    this.again = again;
     this.headers = headers;
     this.id = headers['lambda-runtime-aws-request-id'];
     this.answered = false;
@@ -49,8 +71,6 @@ class Invocation {
     const traceId = headers['lambda-runtime-trace-id'];
     if (traceId) process.env._X_AMZN_TRACE_ID = traceId;
     else delete process.env._X_AMZN_TRACE_ID;
-    // A handler that never answers and leaves nothing to wait for answers null.
-    whenIdle = () => this.succeed(null);
   }
 
   succeed(value) {
@@ -64,7 +84,7 @@ class Invocation {
     }
     this.finish();
     this.client.respond(this.id, body);
-    serve.again();
+    this.again();
   }
 
   fail(error) {
@@ -72,8 +92,32 @@ class Invocation {
     const reason = error === undefined || error === null ? 'handled' : error;
     log.failure('Invoke Error', reason);
     this.finish();
-    this.client.fail(this.id, errors.describe(reason));
-    serve.again();
+    const document = errors.describe(reason);
+    if (this.response?.begun) {
+      this.response.fail(document);
+      // What was written before goes first, however long that takes.
+      this.response.finished.then(this.again, this.again);
+      return;
+    }
+    this.response?.destroy();
+    this.client.fail(this.id, document);
+    this.again();
+  }
+
+  // The response has been streamed.
+  end() {
+    if (this.answered) return;
+    this.finish();
+    this.again();
+  }
+
+  // For a process that ends: resolves when the server knows why.
+  async failAndStop(document) {
+    this.finish();
+    if (!this.response?.begun) return this.client.failAndStop(this.id, document);
+    this.response.fail(document);
+    await this.response.finished.catch(() => {});
+    await this.client.ended;
   }
 
   callback(error, value) {
@@ -133,7 +177,7 @@ function watchForCrashes(client) {
     log.failure(what, error);
     const document = errors.describe(error);
     if (current === undefined) await client.failInit(document);
-    else if (!current.answered) await client.failAndStop(current.id, document);
+    else if (!current.answered) await current.failAndStop(document);
     process.exit(status);
   };
   process.on('uncaughtException', (error) => crash('Uncaught Exception', error, 129));
@@ -143,4 +187,4 @@ function watchForCrashes(client) {
   });
 }
 
-module.exports = { run, watchForCrashes };
+module.exports = { run, answer, stream, watchForCrashes };
