@@ -148,6 +148,9 @@ pub(crate) struct Member {
     pub(crate) flattened: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp_format: Option<String>,
+    /// The member is all of its event.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) eventpayload: bool,
 }
 
 /// How an exception looks on the wire.

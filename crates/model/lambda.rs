@@ -433,6 +433,21 @@ impl wire::Call for InvokeAsync {
     const INDEX: usize = 46;
 }
 
+pub struct InvokeWithResponseStream;
+pub type InvokeWithResponseStreamInput = InvokeWithResponseStreamRequest;
+pub type InvokeWithResponseStreamOutput = InvokeWithResponseStreamResponse;
+
+impl wire::Call for InvokeWithResponseStream {
+    type Input = InvokeWithResponseStreamInput;
+    type Output = InvokeWithResponseStreamOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 47;
+}
+
+impl wire::StreamingCall for InvokeWithResponseStream {
+    type Event = InvokeWithResponseStreamResponseEvent;
+}
+
 pub struct ListAliases;
 pub type ListAliasesInput = ListAliasesRequest;
 pub type ListAliasesOutput = ListAliasesResponse;
@@ -4483,6 +4498,171 @@ impl wire::Enumeration for InvokeMode {
 
 wire::enumeration_value!(InvokeMode);
 
+#[derive(Clone, Default, PartialEq)]
+pub struct InvokeResponseStreamUpdate {
+    pub payload: Option<bytes::Bytes>,
+}
+
+impl wire::Structure for InvokeResponseStreamUpdate {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.payload);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.payload = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for InvokeResponseStreamUpdate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InvokeResponseStreamUpdate").field("payload", &"***").finish()
+    }
+}
+
+wire::structure_value!(InvokeResponseStreamUpdate);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeWithResponseStreamCompleteEvent {
+    pub error_code: Option<String>,
+    pub error_details: Option<String>,
+    pub log_result: Option<String>,
+}
+
+impl wire::Structure for InvokeWithResponseStreamCompleteEvent {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.error_code);
+        writer.member(1, &self.error_details);
+        writer.member(2, &self.log_result);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.error_code = wire::Value::read(reader)?,
+            1 => self.error_details = wire::Value::read(reader)?,
+            2 => self.log_result = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(InvokeWithResponseStreamCompleteEvent);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamRequest {
+    pub function_name: String,
+    pub log_type: Option<LogType>,
+    pub client_context: Option<String>,
+    pub qualifier: Option<String>,
+    pub payload: Option<bytes::Bytes>,
+    pub tenant_id: Option<String>,
+    pub invocation_type: Option<ResponseStreamingInvocationType>,
+}
+
+impl wire::Structure for InvokeWithResponseStreamRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.function_name);
+        writer.member(1, &self.log_type);
+        writer.member(2, &self.client_context);
+        writer.member(3, &self.qualifier);
+        writer.member(4, &self.payload);
+        writer.member(5, &self.tenant_id);
+        writer.member(6, &self.invocation_type);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.function_name = wire::Value::read(reader)?,
+            1 => self.log_type = wire::Value::read(reader)?,
+            2 => self.client_context = wire::Value::read(reader)?,
+            3 => self.qualifier = wire::Value::read(reader)?,
+            4 => self.payload = wire::Value::read(reader)?,
+            5 => self.tenant_id = wire::Value::read(reader)?,
+            6 => self.invocation_type = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for InvokeWithResponseStreamRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InvokeWithResponseStreamRequest")
+            .field("function_name", &self.function_name)
+            .field("log_type", &self.log_type)
+            .field("client_context", &self.client_context)
+            .field("qualifier", &self.qualifier)
+            .field("payload", &"***")
+            .field("tenant_id", &self.tenant_id)
+            .field("invocation_type", &self.invocation_type)
+            .finish()
+    }
+}
+
+wire::structure_value!(InvokeWithResponseStreamRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeWithResponseStreamResponse {
+    pub status_code: Option<i32>,
+    pub executed_version: Option<String>,
+    pub response_stream_content_type: Option<String>,
+}
+
+impl wire::Structure for InvokeWithResponseStreamResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.status_code);
+        writer.member(1, &self.executed_version);
+        writer.member(3, &self.response_stream_content_type);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.status_code = wire::Value::read(reader)?,
+            1 => self.executed_version = wire::Value::read(reader)?,
+            3 => self.response_stream_content_type = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(InvokeWithResponseStreamResponse);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum InvokeWithResponseStreamResponseEvent {
+    PayloadChunk(InvokeResponseStreamUpdate),
+    InvokeComplete(InvokeWithResponseStreamCompleteEvent),
+}
+
+impl wire::Event for InvokeWithResponseStreamResponseEvent {
+    fn member(&self) -> (usize, &dyn wire::Structure) {
+        match self {
+            Self::PayloadChunk(value) => (0, value),
+            Self::InvokeComplete(value) => (1, value),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum KafkaEventSourceMappingConsumptionMode {
@@ -6637,6 +6817,25 @@ impl wire::Structure for ResolvedS3Object {
 }
 
 wire::structure_value!(ResolvedS3Object);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum ResponseStreamingInvocationType {
+    #[default]
+    RequestResponse,
+    DryRun,
+}
+
+impl wire::Enumeration for ResponseStreamingInvocationType {
+    const NAMES: &'static [&'static str] = &["RequestResponse", "DryRun"];
+    const ALL: &'static [Self] = &[Self::RequestResponse, Self::DryRun];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(ResponseStreamingInvocationType);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuntimeVersionConfig {

@@ -5,14 +5,17 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
 use crate::{
-    Fault, Structure,
+    Answered, Fault, Structure,
     codec::{
+        eventstream,
         json::{JsonWriter, push_quoted},
         rest::RestParts,
         xml::{XmlWriter, push_escaped},
     },
     schema::{Operation, Protocol, Service, Shape},
 };
+
+const REMAPPED_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-amzn-remapped-content-type");
 
 /// A body that is whole or streams.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -35,8 +38,17 @@ impl Answer<'_> {
     pub(crate) fn success(
         &self,
         operation: &'static Operation,
-        output: &dyn Structure,
+        answered: Answered,
     ) -> Response<Body> {
+        let Answered { output, events } = answered;
+        let response = self.output(operation, &*output);
+        match events {
+            Some(events) => followed(response, events),
+            None => response,
+        }
+    }
+
+    fn output(&self, operation: &'static Operation, output: &dyn Structure) -> Response<Body> {
         let shape = operation.output.map(|index| &self.service.shapes[usize::from(index)]);
         match self.protocol {
             Protocol::Json => self.response(200, self.json_type(), self.json(shape, output)),
@@ -215,6 +227,16 @@ impl Answer<'_> {
             response.headers_mut().insert(name, value);
         }
     }
+}
+
+/// An answer whose body is events. A content type of the output's own tells of what is in them, and
+/// AWS puts it aside under this name.
+fn followed(mut response: Response<Body>, events: Body) -> Response<Body> {
+    let own = response.headers().get(CONTENT_TYPE).cloned();
+    response.headers_mut().extend(own.map(|own| (REMAPPED_CONTENT_TYPE, own)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(eventstream::MEDIA_TYPE));
+    *response.body_mut() = events;
+    response
 }
 
 /// An error in S3's form, also for requests whose service cannot be told.

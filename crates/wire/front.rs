@@ -12,7 +12,7 @@ use kit::{Caller, Clock, Region, ids};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Fault, Table,
+    Answered, Fault, Table,
     answer::{Answer, Body, s3_fault},
     codec::{
         json::JsonReader,
@@ -224,7 +224,7 @@ impl Front {
         let protocol = protocol(service, &head.parts);
         let answer = Answer { service, protocol, request_id: &head.request_id };
         match self.run(index, &head, &body, protocol).await {
-            Ok((operation, reply)) => answer.success(&service.operations[operation], &*reply),
+            Ok((operation, answered)) => answer.success(&service.operations[operation], answered),
             Err(fault) => answer.fault(&fault),
         }
     }
@@ -235,7 +235,7 @@ impl Front {
         head: &Head,
         body: &Bytes,
         protocol: Protocol,
-    ) -> Result<(usize, Box<dyn crate::Structure>), Fault> {
+    ) -> Result<(usize, Answered), Fault> {
         let table = &self.tables[index].0;
         let service = table.service();
         let dialect = if protocol == Protocol::Query { Dialect::Query } else { Dialect::Json };

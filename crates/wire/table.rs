@@ -3,11 +3,23 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use kit::{Arn, Caller};
+use tokio::sync::mpsc;
 
-use crate::{Call, Fault, Malformed, Reader, ServiceError, Structure, schema::Service};
+use crate::{
+    Body, Call, Fault, Malformed, Reader, ServiceError, StreamingCall, Structure,
+    codec::eventstream, schema::Service,
+};
 
-/// The answer of one operation, still typed.
-pub type Reply = Result<Box<dyn Structure>, Fault>;
+/// The answer of one operation.
+pub type Reply = Result<Answered, Fault>;
+
+/// What an operation answers when it succeeds.
+pub struct Answered {
+    /// The output, still typed.
+    pub(crate) output: Box<dyn Structure>,
+    /// The events that follow it, as they come.
+    pub(crate) events: Option<Body>,
+}
 
 /// What a call needs permission for. Evaluated before the operation runs.
 pub struct Access<I> {
@@ -41,22 +53,21 @@ pub(crate) trait Prepared: Send {
     fn run(self: Box<Self>, caller: Caller) -> Pending;
 }
 
-struct Operation<S, C: Call, E, F>
-where
-    F: Future<Output = Result<C::Output, E>>,
-{
+struct Operation<S, C: Call, F, O> {
     service: Arc<S>,
     input: C::Input,
     access: Arc<Access<C::Input>>,
     run: fn(Arc<S>, Caller, C::Input) -> F,
+    answered: fn(O) -> Answered,
 }
 
-impl<S, C, E, F> Prepared for Operation<S, C, E, F>
+impl<S, C, E, F, O> Prepared for Operation<S, C, F, O>
 where
     S: Send + Sync + 'static,
     C: Call,
     E: ServiceError,
-    F: Future<Output = Result<C::Output, E>> + Send + 'static,
+    F: Future<Output = Result<O, E>> + Send + 'static,
+    O: 'static,
 {
     fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>) {
         (self.access.action, (self.access.resources)(caller, &self.input))
@@ -64,12 +75,8 @@ where
 
     fn run(self: Box<Self>, caller: Caller) -> Pending {
         let pending = (self.run)(self.service, caller, self.input);
-        Box::pin(async move {
-            match pending.await {
-                Ok(output) => Ok(Box::new(output) as Box<dyn Structure>),
-                Err(error) => Err(error.fault()),
-            }
-        })
+        let answered = self.answered;
+        Box::pin(async move { pending.await.map(answered).map_err(|error| error.fault()) })
     }
 }
 
@@ -92,7 +99,7 @@ impl Table {
     /// Adds one operation.
     #[must_use]
     pub fn on<C, S, E, F>(
-        mut self,
+        self,
         service: &Arc<S>,
         run: fn(Arc<S>, Caller, C::Input) -> F,
         access: Access<C::Input>,
@@ -103,18 +110,56 @@ impl Table {
         E: ServiceError + 'static,
         F: Future<Output = Result<C::Output, E>> + Send + 'static,
     {
+        let answered = |output| Answered { output: Box::new(output), events: None };
+        self.add::<C, S, E, F, C::Output>(service, run, access, answered)
+    }
+
+    /// Adds one operation whose output is followed by events: those that come out of the channel,
+    /// until that is closed. Its other end is closed when the client hangs up.
+    #[must_use]
+    pub fn on_stream<C, S, E, F>(
+        self,
+        service: &Arc<S>,
+        run: fn(Arc<S>, Caller, C::Input) -> F,
+        access: Access<C::Input>,
+    ) -> Table
+    where
+        C: StreamingCall,
+        S: Send + Sync + 'static,
+        E: ServiceError + 'static,
+        F: Future<Output = Result<(C::Output, mpsc::Receiver<C::Event>), E>> + Send + 'static,
+    {
+        let answered = |(output, events)| Answered {
+            output: Box::new(output),
+            events: Some(eventstream::body::<C>(events)),
+        };
+        self.add::<C, S, E, F, (C::Output, mpsc::Receiver<C::Event>)>(
+            service, run, access, answered,
+        )
+    }
+
+    fn add<C, S, E, F, O>(
+        mut self,
+        service: &Arc<S>,
+        run: fn(Arc<S>, Caller, C::Input) -> F,
+        access: Access<C::Input>,
+        answered: fn(O) -> Answered,
+    ) -> Table
+    where
+        C: Call,
+        S: Send + Sync + 'static,
+        E: ServiceError + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        O: 'static,
+    {
         debug_assert_eq!(C::SERVICE.name, self.service.name);
         let service = service.clone();
         let access = Arc::new(access);
         self.decoders[C::INDEX] = Some(Box::new(move |reader| {
             let mut input = C::Input::default();
             reader.structure(&mut |member, reader| input.read(member, reader))?;
-            Ok(Box::new(Operation::<S, C, E, F> {
-                service: service.clone(),
-                input,
-                access: access.clone(),
-                run,
-            }))
+            let (service, access) = (service.clone(), access.clone());
+            Ok(Box::new(Operation::<S, C, F, O> { service, input, access, run, answered }))
         }));
         self
     }

@@ -44,6 +44,18 @@ pub trait Call: 'static {
     const INDEX: usize;
 }
 
+/// An operation whose output is followed by events.
+pub trait StreamingCall: Call {
+    /// One of them.
+    type Event: Event;
+}
+
+/// A generated union whose members travel as events.
+pub trait Event: Send + 'static {
+    /// The member that it is, by index, and its value.
+    fn member(&self) -> (usize, &dyn Structure);
+}
+
 /// Input or output of an operation that has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unit;

@@ -14,10 +14,10 @@ use crate::{
     name::FunctionName,
     ops::{
         account_settings, aliases, code_signing_configs, concurrency, create_function,
-        delete_function, event_invoke_config, function_code_signing, get_function, invoke, layers,
-        list_functions, mapping, permissions, provisioned_concurrency, recursion, resource_policy,
-        runtime_management, scaling, tags, update_function_code, update_function_configuration,
-        versions,
+        delete_function, event_invoke_config, function_code_signing, get_function, invoke,
+        invoke_with_response_stream, layers, list_functions, mapping, permissions,
+        provisioned_concurrency, recursion, resource_policy, runtime_management, scaling, tags,
+        update_function_code, update_function_configuration, versions,
     },
 };
 
@@ -39,6 +39,7 @@ pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
     let table = with_versions(table, lambda);
     let table = with_concurrency(table, lambda);
     let table = with_layers(table, lambda);
+    let table = with_streams(table, lambda);
     let table = with_invokes_and_mappings(table, lambda);
     with_policies_and_management(table, lambda)
 }
@@ -171,6 +172,16 @@ fn layer(caller: &Caller, text: &str) -> Vec<Arn> {
 fn layer_version(caller: &Caller, text: &str, number: i64) -> Vec<Arn> {
     let name = LayerKey::parse(caller, text).and_then(|key| key.version(number).ok());
     name.and_then(|name| name.arn().parse().ok()).into_iter().collect()
+}
+
+/// `InvokeWithResponseStream` is the action `InvokeFunction`.
+fn with_streams(table: Table, lambda: &Arc<Lambda>) -> Table {
+    let access: Access<api::InvokeWithResponseStreamInput> =
+        Access::new("lambda:InvokeFunction", |c, i| {
+            qualified(c, &i.function_name, i.qualifier.as_deref())
+        });
+    let run = invoke_with_response_stream::run;
+    table.on_stream::<api::InvokeWithResponseStream, _, _, _>(lambda, run, access)
 }
 
 /// A function's own ARN.

@@ -61,6 +61,16 @@ impl<'a> Plan<'a> {
 }
 
 impl Call<'_> {
+    /// The shape of the events that follow the output, if any do.
+    pub(super) fn events<'a>(&self, model: &'a Model) -> Option<&'a str> {
+        let output = &model.shapes[&self.operation.output.as_ref()?.shape];
+        let members = output.members.values().map(|member| member.shape.as_str());
+        members.into_iter().find_map(|shape| {
+            let (name, shape) = model.shapes.get_key_value(shape)?;
+            shape.eventstream.then_some(name.as_str())
+        })
+    }
+
     /// `SendMessageInput` and its shape, `SendMessageOutput` and its shape.
     pub(super) fn bodies(&self) -> [(String, Option<&str>); 2] {
         let Operation { input, output, .. } = self.operation;
@@ -85,6 +95,10 @@ fn calls<'a>(choice: &Choice, model: &'a Model) -> anyhow::Result<Vec<Call<'a>>>
     for name in choice.typed() {
         let (index, name, operation) =
             model.operations.get_full(name).with_context(|| format!("no operation {name}"))?;
+        let input = operation.input.as_ref().map(|input| &model.shapes[&input.shape]);
+        let mut members = input.iter().flat_map(|input| input.members.values());
+        let streams = members.any(|member| model.shapes[&member.shape].eventstream);
+        ensure!(!streams, "{name}: inputs that stream have no types");
         calls.push(Call { name, index, operation });
     }
     let names: HashSet<&str> = calls.iter().map(|call| call.name).collect();
@@ -112,8 +126,7 @@ fn types<'a>(
     let reached = reachable(model, bodies.map(|body| body.shape.as_str()))?;
     let typed = rows.iter().filter(|(name, shape)| reached.contains(name) && has_type(shape));
     let mut types = HashMap::new();
-    for (name, shape) in typed {
-        ensure!(!shape.eventstream, "{name}: event streams have no types");
+    for (name, _) in typed {
         types.insert(*name, taken.take(names::type_name(name), SUFFIX));
     }
     Ok(types)

@@ -167,7 +167,7 @@ fn member(plan: &Plan, of: &Shape, name: &str, member: &Member) -> anyhow::Resul
         }
     }
     let location = match member.location.as_deref() {
-        None if of.payload.as_deref() == Some(name) => Some("Payload"),
+        None if of.payload.as_deref() == Some(name) || member.eventpayload => Some("Payload"),
         None => None,
         Some("uri") => Some("Uri"),
         Some("querystring") => Some("Query"),

@@ -22,6 +22,7 @@ pub(super) fn text(plan: &Plan) -> String {
     for (shape, row) in &plan.rows {
         let Some(name) = plan.types.get(shape) else { continue };
         match row.kind {
+            Kind::Structure if row.eventstream => events(&mut text, plan, name, row),
             Kind::Structure => Structure::new(plan, shape, name, row).write(&mut text),
             _ => enumeration(&mut text, name, row),
         }
@@ -45,6 +46,30 @@ fn operation(text: &mut String, plan: &Plan, call: &Call) {
          type Output = {name}Output;\n\
          const SERVICE: &'static wire::schema::Service = &SERVICE;\n\
          const INDEX: usize = {index};\n}}"
+    );
+    if let Some(events) = call.events(plan.model) {
+        let event = &plan.types[events];
+        let _ =
+            writeln!(text, "\nimpl wire::StreamingCall for {name} {{\ntype Event = {event};\n}}");
+    }
+}
+
+/// Events of a stream: one variant for each.
+fn events(text: &mut String, plan: &Plan, name: &str, row: &Shape) {
+    let mut variants = String::new();
+    let mut arms = String::new();
+    for (index, (member_name, member)) in row.members.iter().enumerate() {
+        let variant = names::variant(member_name);
+        let _ = writeln!(variants, "{variant}({}),", rust_type(plan, &member.shape));
+        let _ = writeln!(arms, "Self::{variant}(value) => ({index}, value),");
+    }
+    let _ = writeln!(
+        text,
+        "\n#[derive(Clone, Debug, PartialEq)]\n\
+         pub enum {name} {{ {variants} }}\n\n\
+         impl wire::Event for {name} {{\n\
+         fn member(&self) -> (usize, &dyn wire::Structure) {{\n\
+         match self {{ {arms} }}\n}}\n}}"
     );
 }
 
@@ -78,6 +103,8 @@ struct Structure<'a> {
 
 /// One of its members.
 struct Field {
+    /// Among the shape's members.
+    index: usize,
     name: String,
     rust_type: String,
     secret: bool,
@@ -86,7 +113,11 @@ struct Field {
 impl<'a> Structure<'a> {
     fn new(plan: &Plan, shape: &str, name: &'a str, row: &Shape) -> Structure<'a> {
         let mut taken = Distinct::default();
-        let fields = row.members.iter().map(|(member_name, member)| {
+        // Events follow the structure; they are no part of it.
+        let members = row.members.iter().enumerate();
+        let members =
+            members.filter(|(_, (_, member))| !plan.model.shapes[&member.shape].eventstream);
+        let fields = members.map(|(index, (member_name, member))| {
             let part = member.shape.as_str();
             let boxed = contains_itself(plan.model, shape, part);
             let mut rust_type = rust_type(plan, part);
@@ -98,7 +129,7 @@ impl<'a> Structure<'a> {
                 rust_type = format!("Option<{rust_type}>");
             }
             let name = taken.take(names::field(member_name), "_");
-            Field { name, rust_type, secret: is_secret(plan.model, part) }
+            Field { index, name, rust_type, secret: is_secret(plan.model, part) }
         });
         Structure { name, fields: fields.collect() }
     }
@@ -133,8 +164,8 @@ impl<'a> Structure<'a> {
              fn write(&self, {writer}: &mut dyn wire::Writer) {{",
             self.name
         );
-        for (index, field) in self.fields.iter().enumerate() {
-            let _ = writeln!(text, "writer.member({index}, &self.{});", field.name);
+        for Field { index, name, .. } in &self.fields {
+            let _ = writeln!(text, "writer.member({index}, &self.{name});");
         }
         let _ = writeln!(
             text,
@@ -143,9 +174,8 @@ impl<'a> Structure<'a> {
         );
         if !empty {
             let _ = writeln!(text, "match member {{");
-            for (index, field) in self.fields.iter().enumerate() {
-                let _ =
-                    writeln!(text, "{index} => self.{} = wire::Value::read(reader)?,", field.name);
+            for Field { index, name, .. } in &self.fields {
+                let _ = writeln!(text, "{index} => self.{name} = wire::Value::read(reader)?,");
             }
             let _ = writeln!(text, "_ => {{}}\n}}");
         }

@@ -2739,7 +2739,7 @@ static SHAPES: &[Shape] = &[
     },
     Shape { enums: &["BUFFERED", "RESPONSE_STREAM"], ..shape("InvokeMode", Kind::String) },
     Shape {
-        members: &[member("Payload", 29)],
+        members: &[Member { location: Location::Payload, ..member("Payload", 29) }],
         ..shape("InvokeResponseStreamUpdate", Kind::Structure)
     },
     Shape {

@@ -102,7 +102,7 @@ async fn enqueue<const N: usize>(
     Ok(())
 }
 
-fn check_size(payload: &Bytes, kind: &'static str, limit: usize) -> Result<(), Error> {
+pub(super) fn check_size(payload: &Bytes, kind: &'static str, limit: usize) -> Result<(), Error> {
     if payload.len() > limit {
         return Err(Error::PayloadTooLarge { bytes: payload.len(), kind, limit });
     }
@@ -110,7 +110,7 @@ fn check_size(payload: &Bytes, kind: &'static str, limit: usize) -> Result<(), E
 }
 
 /// The payload, proved to be JSON; nothing stands for an empty object.
-fn document(payload: Bytes) -> Result<Bytes, Error> {
+pub(super) fn document(payload: Bytes) -> Result<Bytes, Error> {
     if payload.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }
@@ -125,7 +125,7 @@ fn not_json(reason: &str) -> String {
     format!("Could not parse request body into json: Could not parse payload into json: {reason}")
 }
 
-fn decode_context(text: &str) -> Result<String, Error> {
+pub(super) fn decode_context(text: &str) -> Result<String, Error> {
     let bytes = STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= CLIENT_CONTEXT_BYTES);
     bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
         Error::InvalidRequestContent(

@@ -10,6 +10,7 @@ pub(crate) mod event_invoke_config;
 pub(crate) mod function_code_signing;
 pub(crate) mod get_function;
 pub(crate) mod invoke;
+pub(crate) mod invoke_with_response_stream;
 pub(crate) mod layers;
 pub(crate) mod list_functions;
 pub(crate) mod mapping;
