@@ -87,3 +87,62 @@ fn complete(outcome: &Outcome, tail: bool) -> api::InvokeWithResponseStreamCompl
     let log_result = tail.then(|| STANDARD.encode(&outcome.log_tail));
     api::InvokeWithResponseStreamCompleteEvent { error_code, error_details, log_result }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::{FunctionError, Report};
+    use tokio::sync::oneshot;
+
+    /// The events of a response of these chunks that came to this.
+    async fn events(chunks: &[&'static str], outcome: Outcome, tail: bool) -> Vec<Event> {
+        let (sender, receiver) = mpsc::channel(chunks.len() + 1);
+        for chunk in chunks {
+            sender.send((*chunk).into()).await.unwrap();
+        }
+        let (ended, outcome_receiver) = oneshot::channel();
+        ended.send(outcome).unwrap();
+        drop(sender);
+        let streamed = Streamed { content_type: None, chunks: receiver, outcome: outcome_receiver };
+        let (sender, mut events) = mpsc::channel(chunks.len() + 2);
+        hand_on(streamed, sender, tail).await;
+        let mut all = Vec::new();
+        while let Some(event) = events.recv().await {
+            all.push(event);
+        }
+        all
+    }
+
+    fn outcome(error_type: Option<&str>) -> Outcome {
+        Outcome {
+            payload: if error_type.is_some() { "{}".into() } else { Bytes::new() },
+            error: error_type.map(|_| FunctionError::Handled),
+            error_type: error_type.map(str::to_owned),
+            log_tail: "END".into(),
+            log_stream: String::new(),
+            report: Report::default(),
+        }
+    }
+
+    fn complete(error_code: Option<&str>, log_result: Option<&str>) -> Event {
+        Event::InvokeComplete(api::InvokeWithResponseStreamCompleteEvent {
+            error_code: error_code.map(str::to_owned),
+            error_details: error_code.map(|_| "{}".to_owned()),
+            log_result: log_result.map(str::to_owned),
+        })
+    }
+
+    #[tokio::test]
+    async fn chunks_come_before_what_completes_them() {
+        let chunks = |chunks: &[&'static str]| -> Vec<Event> {
+            chunks.iter().map(|payload| chunk((*payload).into())).collect()
+        };
+        let found = events(&["a", "b"], outcome(None), true).await;
+        assert_eq!(found, [chunks(&["a", "b"]), vec![complete(None, Some("RU5E"))]].concat());
+        let found = events(&["a"], outcome(Some("E")), false).await;
+        assert_eq!(found, [chunks(&["a"]), vec![complete(Some("E"), None)]].concat());
+        let found = events(&[], outcome(Some("E")), false).await;
+        assert_eq!(found, [chunks(&["{}"]), vec![complete(Some("E"), None)]].concat());
+        assert_eq!(events(&[], outcome(None), false).await, [complete(None, None)]);
+    }
+}
