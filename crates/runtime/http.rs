@@ -491,6 +491,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_response_that_streams_comes_in_pieces_and_ends_with_its_trailers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let mut reader = Reader::new(&server, 8);
+        let head = b"POST /response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\
+            Content-Type: text/plain\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n\
+            c\r\nlonger than ";
+        client.write_all(head).await.unwrap();
+        let request = reader.next().await.unwrap().unwrap();
+        assert_eq!(
+            (request.body, request.content_type.as_deref()),
+            (Body::Streaming, Some("text/plain"))
+        );
+        assert_eq!(reader.piece().await.unwrap(), Piece::Data("longer than ".into()));
+        let rest = b"\r\n5\r\neight\r\n0\r\nlambda-runtime-function-error-type: E\r\n\
+            Lambda-Runtime-Function-Error-Body: e30=\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+        client.write_all(rest).await.unwrap();
+        assert_eq!(reader.piece().await.unwrap(), Piece::Data("eight".into()));
+        let trailers = Trailers { error_type: Some("E".into()), error_body: Some("{}".into()) };
+        assert_eq!(reader.piece().await.unwrap(), Piece::End(trailers));
+        assert_eq!(reader.next().await.unwrap().unwrap().path(), "/b");
+    }
+
+    #[tokio::test]
     async fn long_bodies_are_refused_and_the_connection_goes_on() {
         let (found, end) = requests(
             b"POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789\
