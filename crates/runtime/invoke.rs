@@ -21,7 +21,7 @@ use crate::{
 
 /// A connection that is lost with its runtime is lost at most this long before the runtime's end is
 /// seen.
-const END_IS_SEEN: Duration = Duration::from_millis(500);
+const END_IS_SEEN: Duration = Duration::from_secs(1);
 
 /// What came of an event.
 enum Ended {

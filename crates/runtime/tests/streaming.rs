@@ -162,7 +162,7 @@ async fn streams_that_break_off_are_faults() {
     let garbage = format!("{begun}0\r\nno colon\r\n\r\n");
     let endless = format!("{begun}0\r\nA: {}\r\n", "x".repeat(100_000));
     let cases = [
-        (json!([["send", begun], ["hang up", null]]), "Runtime.TruncatedResponse"),
+        (json!([["send", begun], ["hang up", null], ["wait", null]]), "Runtime.TruncatedResponse"),
         (json!([["send", format!("{begun}zz\r\n")], ["wait", null]]), "Runtime.TruncatedResponse"),
         (json!([["send", garbage], ["wait", null]]), "Runtime.TruncatedResponse"),
         (json!([["send", endless], ["wait", null]]), "Runtime.TruncatedResponse"),
