@@ -35,7 +35,6 @@ const NOT_BUILT: &[&[&str]] = &[
         "ListFunctionUrlConfigs",
         "UpdateFunctionUrlConfig",
     ],
-    &["InvokeWithResponseStream"],
 ];
 
 #[tokio::test]
