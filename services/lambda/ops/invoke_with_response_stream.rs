@@ -42,6 +42,7 @@ pub(crate) async fn run(
         output.status_code = Some(204);
         return Ok((output, events));
     }
+    lambda.concurrency.admit(&runnable, caller.now).map_err(Error::Throttled)?;
     let (id, trace, tenant) = (caller.request_id, caller.trace, input.tenant_id);
     let request = Request { id, payload, client_context, trace, tenant };
     let streamed = lambda.run_streaming(&runnable, request, caller.now).await?;
