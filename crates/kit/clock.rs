@@ -61,6 +61,14 @@ impl Millis {
         self.date().format(&format).unwrap_or_default()
     }
 
+    /// `23/Nov/2026:19:15:40 +0000`, as in the logs of web servers.
+    pub fn common_log(self) -> String {
+        let format = time::macros::format_description!(
+            "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000"
+        );
+        self.date().format(&format).unwrap_or_default()
+    }
+
     fn date(self) -> time::OffsetDateTime {
         let nanos = i128::from(self.0) * 1_000_000;
         time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
@@ -142,6 +150,7 @@ mod tests {
     fn dates_print_as_aws_prints_them() {
         assert_eq!(Millis(1_700_000_000_123).iso8601(), "2023-11-14T22:13:20.123Z");
         assert_eq!(Millis(1_700_000_000_123).iso8601_seconds(), "2023-11-14T22:13:20Z");
+        assert_eq!(Millis(1_700_000_000_123).common_log(), "14/Nov/2023:22:13:20 +0000");
     }
 
     #[tokio::test]

@@ -39,6 +39,8 @@ const LAMBDA_BODY_LIMIT_BYTES: usize = 70_167_211;
 /// Where requests of functions come from: the address that instances find themselves at. Not
 /// loopback, from which they seem to come: this machine's own clients may do more than functions.
 const INSTANCES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 100, 6)), 0);
+/// The greatest request of a function URL ("Lambda quotas": 6 MB), in bytes.
+const FUNCTION_URL_BODY_LIMIT_BYTES: usize = 6_291_456;
 
 /// Everything that runs, in the order in which it must end.
 struct Server {
@@ -125,6 +127,7 @@ impl Server {
             ],
             objects: Arc::new(Objects(objects)),
             inner: Arc::new(inner),
+            urls: (lambda.clone(), FUNCTION_URL_BODY_LIMIT_BYTES),
             auth: match config.auth {
                 Auth::Open => wire::Auth::Open,
                 Auth::Enforce => wire::Auth::Enforce,

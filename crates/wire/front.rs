@@ -1,6 +1,8 @@
 //! The way of a request: which service, who, which operation, what input; then the service; then
 //! the answer. One log line per request.
 
+mod function_url;
+
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ use crate::{
         query::{Form, QueryReader},
         rest::{RestReader, RestRequest},
     },
+    function_url::{FunctionUrls, UrlName},
     identify::{Arrival, Auth, Dialect, Identify, anonymous},
     keys::Keys,
     origin,
@@ -33,7 +36,7 @@ use crate::{
 /// Larger bodies are refused where the table names no limit of its own.
 pub const DEFAULT_BODY_LIMIT_BYTES: usize = 16 << 20;
 
-/// A handler that speaks HTTP itself: S3, the health endpoint, hosts of function URLs.
+/// A handler that speaks HTTP itself: S3, the health endpoint.
 #[async_trait]
 pub trait Raw: Send + Sync {
     /// Answers one request of a caller.
@@ -46,6 +49,7 @@ pub struct Front {
     tables: Vec<(Table, usize)>,
     objects: Arc<dyn Raw>,
     inner: Arc<dyn Raw>,
+    urls: (Arc<dyn FunctionUrls>, usize),
     identify: Identify,
     clock: Clock,
 }
@@ -58,6 +62,8 @@ pub struct FrontParts {
     pub objects: Arc<dyn Raw>,
     /// Takes `/_lampejo/…`; decides itself what it tells callers who have proved nothing.
     pub inner: Arc<dyn Raw>,
+    /// Function URLs, with their greatest body in bytes.
+    pub urls: (Arc<dyn FunctionUrls>, usize),
     /// Whether signatures are checked.
     pub auth: Auth,
     /// Who knows access keys.
@@ -103,10 +109,10 @@ struct Named {
 impl Front {
     /// Puts the services behind one way in.
     pub fn new(parts: FrontParts) -> Arc<Front> {
-        let FrontParts { tables, objects, inner, auth, keys, region, domains, clock } = parts;
+        let FrontParts { tables, objects, inner, urls, auth, keys, region, domains, clock } = parts;
         let router = Router::new(tables.iter().map(|(table, _)| table.service()).collect());
         let identify = Identify { auth, keys, region, domains };
-        Arc::new(Front { router, tables, objects, inner, identify, clock })
+        Arc::new(Front { router, tables, objects, inner, urls, identify, clock })
     }
 
     /// The time it goes by.
@@ -127,12 +133,15 @@ impl Front {
             Err(refusal) => (None, Some(refusal)),
         };
         let head = Head { parts, query, claim, request_id, source_ip };
-        let response = match malformed {
-            Some(refusal) if self.identify.auth == Auth::Enforce => {
+        let response = match (UrlName::of(&head.parts.headers), malformed) {
+            // First, because function URLs take what our API refuses: pages from elsewhere,
+            // `Authorization` headers of their functions' own.
+            (Some(name), malformed) => self.function_url(name, (head, malformed), body).await,
+            (None, Some(refusal)) if self.identify.auth == Auth::Enforce => {
                 let fault = Fault::new("IncompleteSignature", refusal.to_string());
                 s3_fault(&fault.with_status(400), &head.request_id)
             }
-            _ => self.dispatch(head, body).await,
+            (None, _) => self.dispatch(head, body).await,
         };
         tracing::debug!(
             target: "lampejo::request",

@@ -30,6 +30,15 @@ pub enum Error {
     #[error("The function {0} doesn't have an EventInvokeConfig")]
     NoEventPolicy(String),
 
+    // Function URLs
+    #[error("Function does not exist")]
+    NoFunctionForUrl,
+    #[error(
+        "Failed to create function url config for [functionArn = {0}]. Error message:  \
+         FunctionUrlConfig exists for this Lambda function"
+    )]
+    UrlExists(String),
+
     // ResourceConflictException
     #[error("Function already exist: {0}")]
     FunctionExists(String),
@@ -389,6 +398,7 @@ impl Error {
             | E::NoSuchStatement(_)
             | E::OtherRegion { .. }
             | E::NoFunctionForEvents
+            | E::NoFunctionForUrl
             | E::NoEventPolicy(_)
             | E::NoSuchMapping
             | E::NoPolicyFor(_)
@@ -403,7 +413,8 @@ impl Error {
             | E::VersionOfAliasProvisioned
             | E::AliasOfVersionProvisioned
             | E::QueueMappingExists { .. }
-            | E::StreamMappingExists { .. } => "ResourceConflictException",
+            | E::StreamMappingExists { .. }
+            | E::UrlExists(_) => "ResourceConflictException",
             E::NotProvisioned => "ProvisionedConcurrencyConfigNotFoundException",
             E::RecursiveInvocation => "RecursiveInvocationException",
             E::RevisionDiffers | E::LayerPolicyRevisionDiffers => "PreconditionFailedException",

@@ -13,6 +13,7 @@ use crate::{
     name::LATEST,
     policy::Policy,
     provisioned::Provisioned,
+    url::config::FunctionUrl,
     version::{Number, Version},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Common {
     pub(crate) provisioned: BTreeMap<String, Provisioned>,
     /// `RecursiveLoop`.
     pub(crate) recursion: Recursion,
+    /// By alias; the function's own under an empty text.
+    pub(crate) urls: BTreeMap<String, FunctionUrl>,
     /// The last number that was given to a version, used again by none.
     pub(crate) last_number: u64,
     /// The ARN of the code signing configuration.
@@ -193,6 +196,7 @@ impl Function {
         self.common.scaling.remove(qualifier);
         self.common.events.remove(qualifier);
         self.common.provisioned.remove(qualifier);
+        self.common.urls.remove(qualifier);
     }
 
     /// How a version's runtime is updated.

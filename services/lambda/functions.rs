@@ -19,6 +19,7 @@ use crate::{
     name::{self, Named},
     reload::Reload,
     tenants::Tenants,
+    url::routes::Routes,
     version::{Number, Version},
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Functions {
     pub(crate) tenants: Tenants,
     /// Versions that were replaced or deleted, but that instances may still run.
     leaving: Mutex<Vec<Arc<runtime::Function>>>,
+    /// Function URLs.
+    pub(crate) urls: Routes,
 }
 
 /// The functions of an account in a region, by name.
@@ -193,10 +196,12 @@ impl Functions {
     pub(crate) fn put(&self, key: &FunctionKey, live: Option<Arc<Live>>) {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         let place = places.entry((key.account, key.region.clone())).or_default();
-        match live {
+        let new = live.clone();
+        let old = match live {
             Some(live) => place.functions.insert(key.name.clone(), live),
             None => place.functions.remove(&key.name),
         };
+        self.urls.replace(old.as_ref().map(|it| &it.function), new.as_ref().map(|it| &it.function));
         place.claimed = place.functions.values().map(|live| live.function.claimed()).sum();
     }
 

@@ -5,8 +5,8 @@
 //! them), `tenants`, `change`, `package` and `code` (what they run), `layers/` (what they share),
 //! `reload/` (code in developers' folders), `signing/` (whose code it may be), `store` (rows),
 //! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
-//! the bus brings), `sources/` (what is polled), `surroundings` (what instances get from the
-//! rest of the server).
+//! the bus brings), `sources/` (what is polled), `url/` (functions by HTTP), `surroundings` (what
+//! instances get from the rest of the server).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is
 //! unpacked and durable before a function names it. An invocation reads no disk.
@@ -38,6 +38,7 @@ mod surroundings;
 mod table;
 mod target;
 mod tenants;
+mod url;
 mod version;
 mod view;
 

@@ -17,7 +17,7 @@ use crate::{
         delete_function, event_invoke_config, function_code_signing, get_function, invoke,
         invoke_with_response_stream, layers, list_functions, mapping, permissions,
         provisioned_concurrency, recursion, resource_policy, runtime_management, scaling, tags,
-        update_function_code, update_function_configuration, versions,
+        update_function_code, update_function_configuration, url_config, versions,
     },
 };
 
@@ -40,6 +40,7 @@ pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
     let table = with_concurrency(table, lambda);
     let table = with_layers(table, lambda);
     let table = with_streams(table, lambda);
+    let table = with_urls(table, lambda);
     let table = with_invokes_and_mappings(table, lambda);
     with_policies_and_management(table, lambda)
 }
@@ -89,6 +90,17 @@ fn with_concurrency(table: Table, lambda: &Arc<Lambda>) -> Table {
         ListProvisionedConcurrencyConfigs => provisioned_concurrency::list, |c, i| function(c, &i.function_name);
         PutFunctionRecursionConfig => recursion::put, |c, i| function(c, &i.function_name);
         GetFunctionRecursionConfig => recursion::get, |c, i| function(c, &i.function_name);
+    }
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_urls(table: Table, lambda: &Arc<Lambda>) -> Table {
+    operations! { table, lambda,
+        CreateFunctionUrlConfig => url_config::create, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        GetFunctionUrlConfig => url_config::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        ListFunctionUrlConfigs => url_config::list, |c, i| function(c, &i.function_name);
+        UpdateFunctionUrlConfig => url_config::update, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        DeleteFunctionUrlConfig => url_config::delete, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod scaling;
 pub(crate) mod tags;
 pub(crate) mod update_function_code;
 pub(crate) mod update_function_configuration;
+pub(crate) mod url_config;
 pub(crate) mod versions;
 
 mod described;

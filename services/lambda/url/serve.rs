@@ -1,0 +1,122 @@
+//! The way of a request through a function URL: which function, may it, the event, the function's
+//! answer, the headers that browsers look for.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use wire::{Fault, FunctionUrls, ServiceError, UrlRequest, UrlResponse};
+
+use crate::{
+    Error, Lambda,
+    invoke::{run::Request, trace},
+    limits::SYNC_PAYLOAD_BYTES,
+    url::{access::Call, config::AuthType, event::event, response::response, routes::Route},
+};
+
+const FORBIDDEN: &str = r#"{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}"#;
+/// AWS's answer where there is no such URL.
+const NOBODY: &str = r#"{"Message":null}"#;
+const TRACE: &str = "x-amzn-trace-id";
+
+#[async_trait]
+impl FunctionUrls for Lambda {
+    async fn serve(self: Arc<Self>, request: UrlRequest) -> UrlResponse {
+        let route = self.functions.urls.find(&request.name.id);
+        let here = |route: &Arc<Route>| route.function.region == request.name.region;
+        let Some(route) = route.filter(here) else { return denied(NOBODY) };
+        let trace = trace::header(&request.header(TRACE).unwrap_or_default(), request.now);
+        let response = match (preflight(&route, &request), may_call(&route, &request)) {
+            // Browsers do not sign what they ask before a request.
+            (Some(response), _) => return response.with_header(TRACE, trace),
+            (None, Err(refusal)) => refusal,
+            (None, Ok(())) => self.answer(&route, &request, &trace).await,
+        };
+        with_cors(response, &route, &request).with_header(TRACE, trace)
+    }
+}
+
+impl Lambda {
+    /// Runs the function and reads its answer.
+    async fn answer(&self, route: &Route, request: &UrlRequest, trace: &str) -> UrlResponse {
+        let payload = event(route, request, trace);
+        if payload.len() > SYNC_PAYLOAD_BYTES {
+            let (bytes, kind, limit) = (payload.len(), "RequestResponse", SYNC_PAYLOAD_BYTES);
+            return failed(&Error::PayloadTooLarge { bytes, kind, limit });
+        }
+        let key = &route.function;
+        let qualifier = route.qualifier.as_deref();
+        let runnable = self.functions.runnable(key.account, &key.region, &key.name, qualifier);
+        let runnable = match runnable {
+            Ok(runnable) => runnable,
+            Err(error) => return failed(&error),
+        };
+        let invocation = Request {
+            id: request.request_id.clone(),
+            payload: payload.into(),
+            client_context: None,
+            trace: trace.to_owned(),
+        };
+        match self.run(&runnable, invocation, request.now).await {
+            Ok(outcome) if outcome.error.is_some() => UrlResponse::bad_gateway(),
+            Ok(outcome) => {
+                response(&outcome.payload).unwrap_or_else(|_| UrlResponse::bad_gateway())
+            }
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+/// Whether the caller may, or the refusal.
+fn may_call(route: &Route, request: &UrlRequest) -> Result<(), UrlResponse> {
+    let auth = route.url.auth;
+    let caller = match &request.signer {
+        _ if auth == AuthType::None => None,
+        Ok(signer) => signer.as_ref(),
+        Err(fault) => return Err(UrlResponse::of_fault(fault)),
+    };
+    let resource = route.function.qualified(route.qualifier.as_deref());
+    let call = Call {
+        caller: caller.map(|caller| (caller.account, &caller.principal)),
+        owner: route.function.account,
+        resource: &resource,
+        auth,
+    };
+    if route.grants.admit(call) { Ok(()) } else { Err(denied(FORBIDDEN)) }
+}
+
+/// The answer to a browser's question before its request, where the URL has rules for it.
+fn preflight(route: &Route, request: &UrlRequest) -> Option<UrlResponse> {
+    let cors = route.url.cors.as_ref().filter(|_| request.method == "OPTIONS")?;
+    let origin = request.header("origin")?;
+    let method = request.header("access-control-request-method")?;
+    let mut response = UrlResponse { status: 200, headers: Vec::new(), body: Default::default() };
+    for (name, value) in cors.preflight(&origin, &method) {
+        response = response.with_header(name, value);
+    }
+    Some(response)
+}
+
+fn with_cors(mut response: UrlResponse, route: &Route, request: &UrlRequest) -> UrlResponse {
+    if let (Some(cors), Some(origin)) = (&route.url.cors, request.header("origin")) {
+        for (name, value) in cors.added(&origin) {
+            response = response.with_header(name, value);
+        }
+    }
+    response
+}
+
+fn denied(body: &'static str) -> UrlResponse {
+    UrlResponse::json(403, body).with_header("x-amzn-errortype", "AccessDeniedException")
+}
+
+/// An invocation that did not come about.
+fn failed(error: &Error) -> UrlResponse {
+    let status = match error {
+        Error::Throttled(_) | Error::ServerBusy(_) => 429,
+        Error::PayloadTooLarge { .. } => 413,
+        // What is wrong is not the client's to know.
+        _ => return UrlResponse::bad_gateway(),
+    };
+    let fault: Fault = error.fault();
+    UrlResponse::of_fault(&fault.with_status(status))
+}
