@@ -56,7 +56,8 @@ impl Front {
         if self.identify.auth == Auth::Enforce {
             check_named_hash(&head.parts, body)?;
             if claim.service != "lambda" || claim.region != region.as_str() {
-                let text = "Credential should be scoped to a valid region and the service 'lambda'.";
+                let text =
+                    "Credential should be scoped to a valid region and the service 'lambda'.";
                 return Err(refuse("InvalidSignatureException", text));
             }
         }

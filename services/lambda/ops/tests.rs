@@ -15,6 +15,7 @@ mod stream;
 mod stream_mappings;
 mod streams;
 mod tenants;
+mod urls;
 mod versions;
 
 use std::{io::Write, path::PathBuf, sync::Arc};

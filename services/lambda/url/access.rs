@@ -222,7 +222,11 @@ mod tests {
         serde_json::from_value(json!({ "Statement": statements })).unwrap()
     }
 
-    fn allow(who: serde_json::Value, action: &str, condition: serde_json::Value) -> serde_json::Value {
+    fn allow(
+        who: serde_json::Value,
+        action: &str,
+        condition: serde_json::Value,
+    ) -> serde_json::Value {
         json!({ "Sid": "s", "Effect": "Allow", "Principal": who, "Action": action,
                 "Resource": ARN, "Condition": condition })
     }

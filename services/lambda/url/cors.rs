@@ -59,10 +59,8 @@ impl Cors {
         if any && !credentials {
             return Some(vec![("access-control-allow-origin", ANY.to_owned())]);
         }
-        let mut headers = vec![
-            ("access-control-allow-origin", origin.to_owned()),
-            ("vary", "Origin".to_owned()),
-        ];
+        let mut headers =
+            vec![("access-control-allow-origin", origin.to_owned()), ("vary", "Origin".to_owned())];
         if credentials {
             headers.push(("access-control-allow-credentials", "true".to_owned()));
         }

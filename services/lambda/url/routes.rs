@@ -37,7 +37,8 @@ impl Routes {
 
     /// Follows a function from one state to the next; `None` where there is no function.
     pub(crate) fn replace(&self, old: Option<&Function>, new: Option<&Function>) {
-        let urls = |function: Option<&Function>| function.is_some_and(|it| !it.common.urls.is_empty());
+        let urls =
+            |function: Option<&Function>| function.is_some_and(|it| !it.common.urls.is_empty());
         if !urls(old) && !urls(new) {
             return;
         }

@@ -26,7 +26,7 @@ fn route(auth: AuthType) -> Route {
 
 fn request(headers: &[(&str, &str)], body: &[u8]) -> UrlRequest {
     let host = "abc.lambda-url.us-east-1.localhost:4566";
-    let headers = [("host", host)].iter().chain(headers);
+    let headers = [("host", host)].into_iter().chain(headers.iter().copied());
     UrlRequest {
         name: UrlName { id: "abc".to_owned(), region: Region::default() },
         method: "POST".to_owned(),
@@ -34,7 +34,7 @@ fn request(headers: &[(&str, &str)], body: &[u8]) -> UrlRequest {
         query: String::new(),
         parameters: Vec::new(),
         protocol: "HTTP/1.1".to_owned(),
-        headers: headers.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: Bytes::copy_from_slice(body),
         signer: Ok(None),
         now: Millis(1_700_000_000_123),
