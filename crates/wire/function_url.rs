@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use kit::{Caller, Millis, Region};
 use percent_encoding::percent_decode_str;
 
@@ -19,7 +22,7 @@ use crate::{
 #[async_trait]
 pub trait FunctionUrls: Send + Sync {
     /// Answers one request. It runs to its end even if the client hangs up.
-    async fn serve(self: Arc<Self>, request: UrlRequest) -> UrlResponse;
+    async fn serve(self: Arc<Self>, request: UrlRequest) -> UrlAnswer;
 }
 
 /// A request to a function URL.
@@ -61,7 +64,20 @@ pub struct UrlName {
     pub region: Region,
 }
 
-/// The answer to a request of a function URL.
+/// An answer whose body may go on while it is being sent.
+pub struct UrlAnswer {
+    /// The answer, with its body as far as it is known.
+    pub head: UrlResponse,
+    /// What follows.
+    pub rest: Option<BoxStream<'static, Result<Bytes, Truncated>>>,
+}
+
+/// A body ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer ended before its end")]
+pub struct Truncated;
+
+/// A whole answer to a request of a function URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlResponse {
     /// HTTP status.
@@ -138,11 +154,6 @@ impl UrlResponse {
         self
     }
 
-    /// As HTTP. What HTTP cannot carry is an answer that the function should not have given.
-    pub(crate) fn into_http(self) -> Response<Body> {
-        self.to_http().or_else(|| UrlResponse::bad_gateway().to_http()).unwrap_or_default()
-    }
-
     fn to_http(&self) -> Option<Response<Body>> {
         let mut response = Response::new(full(self.body.clone()));
         *response.status_mut() = StatusCode::from_u16(self.status).ok()?;
@@ -151,6 +162,28 @@ impl UrlResponse {
             response.headers_mut().append(HeaderName::try_from(name).ok()?, value);
         }
         Some(response)
+    }
+}
+
+impl UrlAnswer {
+    /// As HTTP. What HTTP cannot carry is an answer that the function should not have given.
+    pub(crate) fn into_http(self) -> Response<Body> {
+        let UrlAnswer { head, rest } = self;
+        match (head.to_http(), rest) {
+            (Some(response), None) => response,
+            (Some(response), Some(rest)) => {
+                let first = futures::stream::iter([Ok(head.body)]);
+                let frames = first.chain(rest).map(|chunk| Ok(Frame::data(chunk?)));
+                response.map(|_| StreamBody::new(frames).boxed_unsync())
+            }
+            (None, _) => UrlResponse::bad_gateway().to_http().unwrap_or_default(),
+        }
+    }
+}
+
+impl From<UrlResponse> for UrlAnswer {
+    fn from(head: UrlResponse) -> UrlAnswer {
+        UrlAnswer { head, rest: None }
     }
 }
 
@@ -176,15 +209,27 @@ mod tests {
     #[test]
     fn what_http_cannot_carry_is_a_bad_answer() {
         let good = UrlResponse::json(201, "{}").with_header("x", "ä").with_header("x", "2");
-        let http = good.clone().into_http();
+        let http = UrlAnswer::from(good.clone()).into_http();
         assert_eq!((http.status().as_u16(), http.headers().get_all("x").iter().count()), (201, 2));
         for bad in [
             UrlResponse { status: 1000, ..good.clone() },
             good.clone().with_header("a b", "1"),
             good.with_header("a", "1\n2"),
         ] {
-            assert_eq!(bad.into_http().status().as_u16(), 502);
+            assert_eq!(UrlAnswer::from(bad).into_http().status().as_u16(), 502);
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_goes_on_and_may_break() {
+        let whole = |rest: Vec<Result<Bytes, Truncated>>| {
+            let head = UrlResponse::json(200, "a");
+            let answer = UrlAnswer { head, rest: Some(futures::stream::iter(rest).boxed()) };
+            answer.into_http().into_body().collect()
+        };
+        let body = whole(vec![Ok("b".into()), Ok("c".into())]).await.unwrap().to_bytes();
+        assert_eq!(body, "abc");
+        assert!(whole(vec![Ok("b".into()), Err(Truncated)]).await.is_err());
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod violations;
 pub use answer::{Body, full, s3_fault};
 pub use fault::{Fault, ServiceError};
 pub use front::{DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, Raw};
-pub use function_url::{FunctionUrls, UrlName, UrlRequest, UrlResponse};
+pub use function_url::{FunctionUrls, Truncated, UrlAnswer, UrlName, UrlRequest, UrlResponse};
 pub use host::host_bucket;
 pub use identify::Auth;
 pub use keys::{Key, KeyError, Keys};

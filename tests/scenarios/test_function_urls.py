@@ -11,12 +11,48 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from lampejo_server import ACCOUNT, REGION, eventually
+from lampejo_server import ACCOUNT, PYTHON, REGION, ROLE, eventually, package
 
 ECHO = """
 def handler(event, context):
     print("got", event["requestContext"]["requestId"], context.aws_request_id)
     return event
+"""
+STREAMING = """#!/bin/sh
+exec python3 -c '
+import http.client, json, os, urllib.parse, urllib.request
+
+api = os.environ["AWS_LAMBDA_RUNTIME_API"]
+invocations = "/2018-06-01/runtime/invocation/"
+
+def message(queue):
+    form = {"Action": "ReceiveMessage", "Version": "2012-11-05", "QueueUrl": queue,
+            "WaitTimeSeconds": "20"}
+    address = os.environ["AWS_ENDPOINT_URL"]
+    urllib.request.urlopen(address, urllib.parse.urlencode(form).encode()).read()
+
+def answer(event):
+    body = json.loads(event["body"])
+    prelude = {"statusCode": 202, "headers": {"x-mine": "1"}, "cookies": ["a=1"]}
+    if body["prelude"]:
+        yield json.dumps(prelude).encode() + bytes(8)
+    yield b"first"
+    message(body["queue"])
+    yield b"second"
+
+integration = "application/vnd.awslambda.http-integration-response"
+while True:
+    event = urllib.request.urlopen("http://" + api + invocations + "next")
+    request = event.headers["Lambda-Runtime-Aws-Request-Id"]
+    event = json.load(event)
+    kind = integration if json.loads(event["body"])["prelude"] else "text/plain"
+    headers = {"Transfer-Encoding": "chunked", "Content-Type": kind,
+               "Lambda-Runtime-Function-Response-Mode": "streaming"}
+    connection = http.client.HTTPConnection(api)
+    connection.request("POST", invocations + request + "/response", answer(event), headers,
+                       encode_chunked=True)
+    connection.getresponse().read()
+'
 """
 REPLAY = """
 import json
@@ -24,6 +60,16 @@ import json
 def handler(event, context):
     return json.loads(event["body"])
 """
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
 FORBIDDEN = {
     "Message": "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
@@ -276,10 +322,9 @@ def test_signatures_are_checked_when_enforced(enforcing_server):
     lines = [line.strip() for line in server.rest_of_greeting(7)]
     found = dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
     key, secret = found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
-    server.client("iam", key, secret).create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+    iam = server.client("iam", key, secret)
+    iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(TRUST))
     client = server.client("lambda", key, secret)
-    from lampejo_server import PYTHON, ROLE, package
-
     client.create_function(
         FunctionName="f",
         Code={"ZipFile": package({"index.py": ECHO})},
@@ -410,6 +455,41 @@ def test_throttled_and_too_large_requests(server, echo, name):
     assert call(server, echo, "POST", body=b"x" * 5_000_000, headers=sent).status == 200
     assert call(server, echo, "POST", body=b"x" * 5_000_000).status == 413
     assert call(server, echo, "POST", body=b"x" * 6_291_457, headers=sent).status == 413
+
+
+@pytest.mark.parametrize("prelude", [True, False])
+def test_a_stream_arrives_while_the_function_runs(server, name, prelude):
+    settings = {"Runtime": "provided.al2023", "MemorySize": 512, "Timeout": 30, "file": "bootstrap"}
+    stream = {"InvokeMode": "RESPONSE_STREAM"}
+    url = public_url(server, name, (STREAMING, 0o755), stream, **settings)
+    sqs = server.client("sqs")
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    event = json.dumps({"queue": queue, "prelude": prelude})
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    headers = {"Host": urllib.parse.urlsplit(url).netloc, "Content-Type": "application/json"}
+    connection.request("POST", "/", event, headers)
+    response = connection.getresponse()
+    if prelude:
+        assert (response.status, response.getheader("x-mine")) == (202, "1")
+        assert response.getheader("set-cookie") == "a=1"
+        assert response.getheader("content-type") == "application/octet-stream"
+    else:
+        assert (response.status, response.getheader("content-type")) == (200, "text/plain")
+    assert response.read(5) == b"first"
+    # The function goes on when it gets this, which it could not if the answer waited for its end.
+    sqs.send_message(QueueUrl=queue, MessageBody="go")
+    assert response.read() == b"second"
+    connection.close()
+
+
+def test_a_plain_answer_is_not_taken_apart_when_streamed(server, name):
+    source = "def handler(event, context):\n    return {'statusCode': 404, 'body': 'x'}\n"
+    url = public_url(server, name, source, url={"InvokeMode": "RESPONSE_STREAM"})
+    answer = call(server, url)
+    assert (answer.status, answer.json()) == (200, {"statusCode": 404, "body": "x"})
+    failing = "def handler(event, context):\n    raise ValueError\n"
+    url = public_url(server, f"{name}-f", failing, url={"InvokeMode": "RESPONSE_STREAM"})
+    assert (call(server, url).status, call(server, url).body) == (502, b"Internal Server Error")
 
 
 def test_many_clients_at_once(server, echo):

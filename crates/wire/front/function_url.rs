@@ -10,7 +10,7 @@ use super::{Front, Head, check_named_hash, collect};
 use crate::{
     Fault,
     answer::Body,
-    function_url::{UrlName, UrlRequest, UrlResponse},
+    function_url::{UrlAnswer, UrlName, UrlRequest, UrlResponse},
     identify::{Auth, Dialect},
     sigv4::Refusal,
 };
@@ -25,16 +25,16 @@ impl Front {
     ) -> Response<Body> {
         let (urls, limit) = &self.urls;
         let request_id = head.request_id.clone();
-        let response = match collect(body, *limit).await {
+        let answer = match collect(body, *limit).await {
             Ok(body) => {
                 let signer = self.signer(&head, malformed, &body, &name.region);
                 let request = plain(name, head, (body, signer), self.clock.now());
                 let answer = tokio::spawn(urls.clone().serve(request)).await;
-                answer.unwrap_or_else(|panic| UrlResponse::of_fault(&Fault::internal(&panic)))
+                answer.unwrap_or_else(|panic| refused(&Fault::internal(&panic)))
             }
-            Err(fault) => UrlResponse::of_fault(&fault),
+            Err(fault) => refused(&fault),
         };
-        let mut response = response.into_http();
+        let mut response = answer.into_http();
         if let Ok(id) = HeaderValue::try_from(request_id) {
             response.headers_mut().insert("x-amzn-requestid", id);
         }
@@ -64,6 +64,10 @@ impl Front {
         let hash = || hex::encode(Sha256::digest(body));
         self.identify.caller(head.arrival(&self.clock), Dialect::Json, hash).map(Some)
     }
+}
+
+fn refused(fault: &Fault) -> UrlAnswer {
+    UrlResponse::of_fault(fault).into()
 }
 
 fn refuse(code: &'static str, text: impl Into<String>) -> Fault {

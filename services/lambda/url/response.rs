@@ -15,6 +15,9 @@ use wire::UrlResponse;
 const OF_THE_CONNECTION: [&str; 6] =
     ["connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
+/// The type of streams that name none.
+pub(crate) const STREAM_TYPE: &str = "application/octet-stream";
+
 /// An answer that is no HTTP response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the function's answer is no HTTP response")]
@@ -27,11 +30,12 @@ struct Probe {
     status_code: Option<IgnoredAny>,
 }
 
-/// A response, with or without its body.
+/// A response, or the prelude of one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Structured<'a> {
-    status_code: Status,
+    #[serde(default)]
+    status_code: Option<Status>,
     #[serde(default)]
     headers: Option<BTreeMap<String, Value>>,
     #[serde(default)]
@@ -68,23 +72,38 @@ fn inferred(text: &str) -> Result<UrlResponse, Malformed> {
 
 fn structured(text: &str) -> Result<UrlResponse, Malformed> {
     let answer: Structured = serde_json::from_str(text).map_err(|_| Malformed)?;
+    let encoded = answer.is_base64_encoded == Some(true);
     let body = match answer.body.map(RawValue::get) {
         None => Bytes::new(),
         Some(text) => {
             let body = body_text(text)?;
-            match answer.is_base64_encoded {
-                Some(true) => STANDARD.decode(body).map_err(|_| Malformed)?.into(),
-                _ => body.into(),
+            match encoded {
+                true => STANDARD.decode(body).map_err(|_| Malformed)?.into(),
+                false => body.into(),
             }
         }
     };
-    let mut headers = headers(answer.headers.unwrap_or_default())?;
-    if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    Ok(UrlResponse { body, ..answer.head("application/json")? })
+}
+
+/// The head that a prelude of a stream describes.
+pub(crate) fn prelude(text: &[u8]) -> Result<UrlResponse, Malformed> {
+    let prelude: Structured = serde_json::from_slice(text).map_err(|_| Malformed)?;
+    prelude.head(STREAM_TYPE)
+}
+
+impl Structured<'_> {
+    /// Status and headers; the type is for answers that name none.
+    fn head(self, content_type: &str) -> Result<UrlResponse, Malformed> {
+        let status = self.status_code.map_or(Ok(200), |status| status.number())?;
+        let mut headers = headers(self.headers.unwrap_or_default())?;
+        if !headers.iter().any(|(name, _)| name == "content-type") {
+            headers.push(("content-type".to_owned(), content_type.to_owned()));
+        }
+        let cookies = self.cookies.unwrap_or_default();
+        headers.extend(cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
+        Ok(UrlResponse { status, headers, body: Bytes::new() })
     }
-    let cookies = answer.cookies.unwrap_or_default();
-    headers.extend(cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
-    Ok(UrlResponse { status: answer.status_code.number()?, headers, body })
 }
 
 impl Status {
@@ -213,5 +232,15 @@ mod tests {
             assert_eq!(response(payload.as_bytes()), Err(Malformed), "{payload}");
         }
         assert_eq!(response(b"\xff"), Err(Malformed));
+    }
+
+    #[test]
+    fn a_prelude_needs_nothing() {
+        let empty = prelude(b"{}").unwrap();
+        assert_eq!((empty.status, empty.headers), (200, vec![header("content-type", STREAM_TYPE)]));
+        let some = prelude(br#"{"statusCode": 404, "headers": {"Content-Type": "text/html"}}"#);
+        let some = some.unwrap();
+        assert_eq!((some.status, some.headers), (404, vec![header("content-type", "text/html")]));
+        assert_eq!(prelude(b"no"), Err(Malformed));
     }
 }

@@ -4,13 +4,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wire::{Fault, FunctionUrls, ServiceError, UrlRequest, UrlResponse};
+use wire::{Fault, FunctionUrls, ServiceError, UrlAnswer, UrlRequest, UrlResponse};
 
 use crate::{
     Error, Lambda,
     invoke::{run::Request, trace},
     limits::SYNC_PAYLOAD_BYTES,
-    url::{access::Call, config::AuthType, event::event, response::response, routes::Route},
+    url::{
+        access::Call,
+        config::{AuthType, Mode},
+        event::event,
+        response::response,
+        routes::Route,
+        stream,
+    },
 };
 
 const FORBIDDEN: &str = r#"{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}"#;
@@ -20,35 +27,39 @@ const TRACE: &str = "x-amzn-trace-id";
 
 #[async_trait]
 impl FunctionUrls for Lambda {
-    async fn serve(self: Arc<Self>, request: UrlRequest) -> UrlResponse {
+    async fn serve(self: Arc<Self>, request: UrlRequest) -> UrlAnswer {
         let route = self.functions.urls.find(&request.name.id);
         let here = |route: &Arc<Route>| route.function.region == request.name.region;
-        let Some(route) = route.filter(here) else { return denied(NOBODY) };
+        let Some(route) = route.filter(here) else { return denied(NOBODY).into() };
         let trace = trace::header(&request.header(TRACE).unwrap_or_default(), request.now);
-        let response = match (preflight(&route, &request), may_call(&route, &request)) {
+        let mut answer = match (preflight(&route, &request), may_call(&route, &request)) {
             // Browsers do not sign what they ask before a request.
-            (Some(response), _) => return response.with_header(TRACE, trace),
-            (None, Err(refusal)) => refusal,
-            (None, Ok(())) => self.answer(&route, &request, &trace).await,
+            (Some(response), _) => response.into(),
+            (None, Err(refusal)) => with_cors(refusal, &route, &request).into(),
+            (None, Ok(())) => {
+                let UrlAnswer { head, rest } = self.answer(&route, &request, &trace).await;
+                UrlAnswer { head: with_cors(head, &route, &request), rest }
+            }
         };
-        with_cors(response, &route, &request).with_header(TRACE, trace)
+        answer.head = answer.head.with_header(TRACE, trace);
+        answer
     }
 }
 
 impl Lambda {
     /// Runs the function and reads its answer.
-    async fn answer(&self, route: &Route, request: &UrlRequest, trace: &str) -> UrlResponse {
+    async fn answer(&self, route: &Route, request: &UrlRequest, trace: &str) -> UrlAnswer {
         let payload = event(route, request, trace);
         if payload.len() > SYNC_PAYLOAD_BYTES {
             let (bytes, kind, limit) = (payload.len(), "RequestResponse", SYNC_PAYLOAD_BYTES);
-            return failed(&Error::PayloadTooLarge { bytes, kind, limit });
+            return failed(&Error::PayloadTooLarge { bytes, kind, limit }).into();
         }
         let key = &route.function;
         let qualifier = route.qualifier.as_deref();
         let runnable = self.functions.runnable(key.account, &key.region, &key.name, qualifier);
         let runnable = match runnable {
             Ok(runnable) => runnable,
-            Err(error) => return failed(&error),
+            Err(error) => return failed(&error).into(),
         };
         let invocation = Request {
             id: request.request_id.clone(),
@@ -56,12 +67,20 @@ impl Lambda {
             client_context: None,
             trace: trace.to_owned(),
         };
-        match self.run(&runnable, invocation, request.now).await {
-            Ok(outcome) if outcome.error.is_some() => UrlResponse::bad_gateway(),
-            Ok(outcome) => {
-                response(&outcome.payload).unwrap_or_else(|_| UrlResponse::bad_gateway())
+        match route.url.mode {
+            Mode::Buffered => match self.run(&runnable, invocation, request.now).await {
+                Ok(outcome) if outcome.error.is_some() => UrlResponse::bad_gateway().into(),
+                Ok(outcome) => {
+                    response(&outcome.payload).unwrap_or_else(|_| UrlResponse::bad_gateway()).into()
+                }
+                Err(error) => failed(&error).into(),
+            },
+            Mode::ResponseStream => {
+                match self.run_streaming(&runnable, invocation, request.now).await {
+                    Ok(streamed) => stream::answer(streamed).await,
+                    Err(error) => failed(&error).into(),
+                }
             }
-            Err(error) => failed(&error),
         }
     }
 }

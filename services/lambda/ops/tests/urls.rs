@@ -73,7 +73,7 @@ fn request(url: &str, headers: &[(&str, &str)]) -> UrlRequest {
 }
 
 async fn answer(world: &World, request: UrlRequest) -> (u16, String) {
-    let response = world.lambda.clone().serve(request).await;
+    let response = world.lambda.clone().serve(request).await.head;
     (response.status, String::from_utf8(response.body.to_vec()).unwrap())
 }
 
@@ -235,13 +235,13 @@ async fn a_preflight_reaches_no_function() {
     let address = create(&world, input).await.unwrap().function_url;
     let asked = [("origin", "https://example.com"), ("access-control-request-method", "PUT")];
     let preflight = UrlRequest { method: "OPTIONS".to_owned(), ..request(&address, &asked) };
-    let response = world.lambda.clone().serve(preflight).await;
+    let response = world.lambda.clone().serve(preflight).await.head;
     assert_eq!(response.status, 200);
     let found = headers(response);
     assert_eq!(found["access-control-allow-origin"], "https://example.com");
     assert_eq!(found["access-control-allow-methods"], "*");
     // Refusals can be read by the page, too.
-    let refused = world.lambda.clone().serve(request(&address, &asked[..1])).await;
+    let refused = world.lambda.clone().serve(request(&address, &asked[..1])).await.head;
     assert_eq!(refused.status, 403);
     let found = headers(refused);
     assert_eq!(found["x-amzn-errortype"], "AccessDeniedException");
