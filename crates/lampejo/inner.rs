@@ -24,7 +24,9 @@ impl Raw for Inner {
         let known = caller.principal.kind != PrincipalKind::Anonymous;
         match (request.method(), uri.path()) {
             (&Method::GET, "/_lampejo/health") => answer(StatusCode::OK, &self.health()),
-            (&Method::GET, "/_lampejo/status") if known => answer(StatusCode::OK, &self.status()),
+            (&Method::GET, "/_lampejo/status") if known => {
+                answer(StatusCode::OK, &self.status(&caller.endpoint))
+            }
             (&Method::GET, "/_lampejo/status") => {
                 answer(StatusCode::FORBIDDEN, &json!({ "message": "Sign the request." }))
             }
@@ -51,8 +53,10 @@ impl Inner {
         })
     }
 
-    fn status(&self) -> serde_json::Value {
-        serde_json::to_value(self.pool.status()).unwrap_or_default()
+    fn status(&self, endpoint: &str) -> serde_json::Value {
+        let mut status = serde_json::to_value(self.pool.status()).unwrap_or_default();
+        status["function_urls"] = json!(self.lambda.function_urls(endpoint));
+        status
     }
 
     fn advance(&self, query: &str) -> Response<Body> {

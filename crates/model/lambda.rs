@@ -4483,13 +4483,13 @@ wire::structure_value!(InvokeAsyncResponse);
 #[allow(non_camel_case_types)]
 pub enum InvokeMode {
     #[default]
-    Buffered,
     ResponseStream,
+    Buffered,
 }
 
 impl wire::Enumeration for InvokeMode {
-    const NAMES: &'static [&'static str] = &["BUFFERED", "RESPONSE_STREAM"];
-    const ALL: &'static [Self] = &[Self::Buffered, Self::ResponseStream];
+    const NAMES: &'static [&'static str] = &["RESPONSE_STREAM", "BUFFERED"];
+    const ALL: &'static [Self] = &[Self::ResponseStream, Self::Buffered];
 
     fn index(self) -> usize {
         self as usize

@@ -3,7 +3,8 @@
 //!
 //! Read in this order: `schema` (the tables), `value` (how shapes are read and written), `table`
 //! (a service's operations), `fault` (errors), then `codec/` (one file per protocol), `sigv4`,
-//! `identify` and `route` (who and what), `front` (the way of a request), `server` (sockets).
+//! `identify` and `route` (who and what), `front` (the way of a request), `function_url` (those that
+//! go to functions), `server` (sockets).
 
 pub mod schema;
 pub mod sigv4;

@@ -5,6 +5,7 @@ import concurrent.futures
 import http.client
 import json
 import urllib.parse
+import urllib.request
 
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
@@ -401,6 +402,14 @@ def test_configurations_read_back(server, name, refused):
             client.create_function_url_config(
                 FunctionName=name, Qualifier=qualifier, AuthType="NONE"
             )
+    modes = (
+        "1 validation error detected: Value 'UNKNOWN' at 'invokeMode' failed to satisfy "
+        "constraint: Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]"
+    )
+    with refused("ValidationException", modes, 400):
+        client.update_function_url_config(FunctionName=name, InvokeMode="UNKNOWN")
+    with urllib.request.urlopen(f"{server.endpoint}/_lampejo/status") as status:
+        assert json.load(status)["function_urls"][created["FunctionUrl"]] == created["FunctionArn"]
     with refused("ValidationException", status=400) as refusal:
         client.update_function_url_config(FunctionName=name, Cors={"MaxAge": 86401})
     assert "86400" in refusal.message

@@ -2737,7 +2737,7 @@ static SHAPES: &[Shape] = &[
         members: &[Member { location: Location::Status, ..member("Status", 277) }],
         ..shape("InvokeAsyncResponse", Kind::Structure)
     },
-    Shape { enums: &["BUFFERED", "RESPONSE_STREAM"], ..shape("InvokeMode", Kind::String) },
+    Shape { enums: &["RESPONSE_STREAM", "BUFFERED"], ..shape("InvokeMode", Kind::String) },
     Shape {
         members: &[Member { location: Location::Payload, ..member("Payload", 29) }],
         ..shape("InvokeResponseStreamUpdate", Kind::Structure)

@@ -26,7 +26,7 @@ pub(crate) async fn create(
 ) -> Result<api::CreateFunctionUrlConfigOutput, Error> {
     let place = Place::of(&caller, &input.function_name, input.qualifier.as_deref())?;
     let cors = input.cors.and_then(read_cors);
-    let mode = read_mode(input.invoke_mode.unwrap_or_default());
+    let mode = input.invoke_mode.map_or(Mode::Buffered, read_mode);
     let url = FunctionUrl::new(read_auth(input.auth_type), cors, mode, caller.now);
     lambda.functions.get(&place.key).map_err(|_| Error::NoFunctionForUrl)?;
     let created = lambda.change(&place.key, |function| {

@@ -13,3 +13,16 @@ mod event;
 mod response;
 mod serve;
 mod stream;
+
+use std::collections::BTreeMap;
+
+use crate::Lambda;
+
+impl Lambda {
+    /// All function URLs, as a client at `endpoint` reaches them, with the ARNs of their functions.
+    pub fn function_urls(&self, endpoint: &str) -> BTreeMap<String, String> {
+        let routes = self.functions.urls.all().into_iter();
+        let address = |route: &routes::Route| route.url.address(&route.function.region, endpoint);
+        routes.map(|route| (address(&route), route.arn())).collect()
+    }
+}

@@ -23,6 +23,13 @@ pub(crate) struct Route {
     pub(crate) grants: Grants,
 }
 
+impl Route {
+    /// The ARN of the function or alias.
+    pub(crate) fn arn(&self) -> String {
+        self.function.qualified(self.qualifier.as_deref())
+    }
+}
+
 /// All of them.
 #[derive(Default)]
 pub(crate) struct Routes {
@@ -33,6 +40,11 @@ impl Routes {
     /// The way that begins at a URL.
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Route>> {
         self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Route>> {
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Follows a function from one state to the next; `None` where there is no function.

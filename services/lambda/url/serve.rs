@@ -93,7 +93,7 @@ fn may_call(route: &Route, request: &UrlRequest) -> Result<(), UrlResponse> {
         Ok(signer) => signer.as_ref(),
         Err(fault) => return Err(UrlResponse::of_fault(fault)),
     };
-    let resource = route.function.qualified(route.qualifier.as_deref());
+    let resource = route.arn();
     let call = Call {
         caller: caller.map(|caller| (caller.account, &caller.principal)),
         owner: route.function.account,
