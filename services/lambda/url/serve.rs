@@ -32,13 +32,16 @@ impl FunctionUrls for Lambda {
         let here = |route: &Arc<Route>| route.function.region == request.name.region;
         let Some(route) = route.filter(here) else { return denied(NOBODY).into() };
         let trace = trace::header(&request.header(TRACE).unwrap_or_default(), request.now);
-        let mut answer = match (preflight(&route, &request), may_call(&route, &request)) {
-            // Browsers do not sign what they ask before a request.
-            (Some(response), _) => response.into(),
-            (None, Err(refusal)) => with_cors(refusal, &route, &request).into(),
-            (None, Ok(())) => {
-                let UrlAnswer { head, rest } = self.answer(&route, &request, &trace).await;
-                UrlAnswer { head: with_cors(head, &route, &request), rest }
+        // Browsers do not sign what they ask before a request.
+        let mut answer = match preflight(&route, &request) {
+            Some(response) => response.into(),
+            None => {
+                let mut answer = match may_call(&route, &request) {
+                    Ok(()) => self.answer(&route, &request, &trace).await,
+                    Err(refusal) => refusal.into(),
+                };
+                answer.head = with_cors(answer.head, &route, &request);
+                answer
             }
         };
         answer.head = answer.head.with_header(TRACE, trace);
