@@ -11,7 +11,7 @@ mod tests;
 use kit::{AccountId, ids};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use statement::Statement;
+pub(crate) use statement::{Effect, Principal, Statement};
 
 use crate::{Error, limits};
 

@@ -4,45 +4,17 @@
 //! `lambda:InvokeFunction`. Whoever calls a URL of type `NONE`, and callers from other accounts, need
 //! both from the resource policy.
 
-use std::collections::BTreeMap;
-
 use kit::{AccountId, Principal};
-use serde::Deserialize;
 
-use crate::{policy::Policy, url::config::AuthType};
+use crate::{
+    policy::{self, Effect, Policy, Statement},
+    url::config::AuthType,
+};
 
-/// The statements of a resource policy. They are read from its document, the one form in which every
-/// policy is kept and shown.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+/// The statements of a resource policy.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Grants {
-    statement: OneOrMore<Statement>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement {
-    effect: String,
-    principal: Who,
-    action: OneOrMore<String>,
-    resource: OneOrMore<String>,
-    #[serde(default)]
-    condition: BTreeMap<String, BTreeMap<String, OneOrMore<String>>>,
-}
-
-/// `"*"`, or lists by kind: `AWS`, `Service`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Who {
-    Anybody(String),
-    Some(BTreeMap<String, OneOrMore<String>>),
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
+    statements: Vec<Statement>,
 }
 
 /// One call, as policies see it.
@@ -69,9 +41,7 @@ enum Verdict {
 impl Grants {
     /// What a policy says; nothing if there is none.
     pub(crate) fn of(policy: Option<&Policy>) -> Grants {
-        let document = policy.map(Policy::json).unwrap_or_default();
-        // A document that is not understood allows nothing.
-        serde_json::from_str(&document).unwrap_or_default()
+        Grants { statements: policy.map(|policy| policy.statements.clone()).unwrap_or_default() }
     }
 
     /// Whether a call may pass.
@@ -97,57 +67,51 @@ impl Grants {
 
     fn verdict(&self, call: Call<'_>, action: &str, context: (&str, &str)) -> Verdict {
         let mut verdict = Verdict::Silent;
-        for statement in self.statement.items() {
-            let denies = statement.effect == "Deny";
-            if !statement.is_about(call, action) || !statement.holds(context, denies) {
+        for statement in &self.statements {
+            if !is_about(statement, call, action) || !holds(statement, context) {
                 continue;
             }
-            if denies {
-                return Verdict::Denied;
+            match statement.effect {
+                Effect::Deny => return Verdict::Denied,
+                Effect::Allow => verdict = Verdict::Allowed,
             }
-            verdict = Verdict::Allowed;
         }
         verdict
     }
 }
 
-impl Statement {
-    fn is_about(&self, call: Call<'_>, action: &str) -> bool {
-        let action = action.to_ascii_lowercase();
-        self.action.items().iter().any(|it| matches(&it.to_ascii_lowercase(), &action))
-            && self.resource.items().iter().any(|it| matches(it, call.resource))
-            && self.principal.includes(call.caller)
-    }
-
-    /// Whether the conditions hold; one that is not understood holds only where that denies.
-    fn holds(&self, (key, value): (&str, &str), denies: bool) -> bool {
-        self.condition.iter().all(|(operator, keys)| {
-            keys.iter().all(|(wanted, values)| {
-                let known = wanted.eq_ignore_ascii_case(key);
-                let mut values = values.items().iter();
-                match operator.as_str() {
-                    "StringEquals" if known => values.any(|it| it == value),
-                    "StringLike" if known => values.any(|it| matches(it, value)),
-                    "Bool" if known => values.any(|it| it.eq_ignore_ascii_case(value)),
-                    _ => denies,
-                }
-            })
-        })
-    }
+fn is_about(statement: &Statement, call: Call<'_>, action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    statement.action.iter().any(|it| matches(&it.to_ascii_lowercase(), &action))
+        && statement.resource.iter().any(|it| matches(it, call.resource))
+        && includes(&statement.principal, call.caller)
 }
 
-impl Who {
-    fn includes(&self, caller: Option<(AccountId, &Principal)>) -> bool {
-        let names = match self {
-            Who::Anybody(name) => return name == "*",
-            Who::Some(kinds) => kinds.get("AWS").map(OneOrMore::items).unwrap_or_default(),
-        };
-        names.iter().any(|name| match caller {
-            _ if name == "*" => true,
-            None => false,
-            Some((account, principal)) => names_caller(name, account, principal),
+/// Whether the conditions hold; one that is not understood holds only where that denies.
+fn holds(statement: &Statement, (key, value): (&str, &str)) -> bool {
+    statement.condition.iter().all(|(operator, keys)| {
+        keys.iter().all(|(wanted, values)| {
+            let known = wanted.eq_ignore_ascii_case(key);
+            match operator.as_str() {
+                "StringEquals" if known => values.iter().any(|it| it == value),
+                "StringLike" if known => values.iter().any(|it| matches(it, value)),
+                "Bool" if known => values.iter().any(|it| it.eq_ignore_ascii_case(value)),
+                _ => statement.effect == Effect::Deny,
+            }
         })
-    }
+    })
+}
+
+fn includes(named: &policy::Principal, caller: Option<(AccountId, &Principal)>) -> bool {
+    let named = match named {
+        policy::Principal::Anybody(text) => return text == "*",
+        policy::Principal::Named(named) => named.get("AWS"),
+    };
+    named.into_iter().flat_map(|names| names.iter()).any(|name| match caller {
+        _ if name == "*" => true,
+        None => false,
+        Some((account, principal)) => names_caller(name, account, principal),
+    })
 }
 
 /// Whether a principal's name means this caller: the account, the identity, or the role of its session.
@@ -194,21 +158,6 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-impl<T> OneOrMore<T> {
-    fn items(&self) -> &[T] {
-        match self {
-            OneOrMore::One(item) => std::slice::from_ref(item),
-            OneOrMore::More(items) => items,
-        }
-    }
-}
-
-impl<T> Default for OneOrMore<T> {
-    fn default() -> OneOrMore<T> {
-        OneOrMore::More(Vec::new())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use kit::PrincipalKind;
@@ -219,7 +168,7 @@ mod tests {
     const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
     fn grants(statements: serde_json::Value) -> Grants {
-        serde_json::from_value(json!({ "Statement": statements })).unwrap()
+        Grants { statements: serde_json::from_value(statements).unwrap() }
     }
 
     fn allow(
@@ -282,7 +231,7 @@ mod tests {
     #[test]
     fn an_unconditional_or_wide_statement_is_enough() {
         let wide = allow(json!({ "AWS": ["*"] }), "lambda:Invoke*", json!({}));
-        assert!(grants(json!(wide)).admit(anybody()));
+        assert!(grants(json!([wide])).admit(anybody()));
         let mut elsewhere = wide.clone();
         elsewhere["Resource"] = json!(format!("{ARN}:alias"));
         assert!(!grants(json!([elsewhere])).admit(anybody()));

@@ -69,6 +69,7 @@ impl Lambda {
             payload: payload.into(),
             client_context: None,
             trace: trace.to_owned(),
+            tenant: None,
         };
         match route.url.mode {
             Mode::Buffered => match self.run(&runnable, invocation, request.now).await {

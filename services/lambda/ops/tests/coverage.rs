@@ -28,13 +28,6 @@ const NOT_BUILT: &[&[&str]] = &[
         "SendDurableExecutionCallbackSuccess",
         "StopDurableExecution",
     ],
-    &[
-        "CreateFunctionUrlConfig",
-        "DeleteFunctionUrlConfig",
-        "GetFunctionUrlConfig",
-        "ListFunctionUrlConfigs",
-        "UpdateFunctionUrlConfig",
-    ],
 ];
 
 #[tokio::test]
