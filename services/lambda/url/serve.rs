@@ -60,7 +60,11 @@ impl Lambda {
         let key = &route.function;
         let qualifier = route.qualifier.as_deref();
         let runnable = self.functions.runnable(key.account, &key.region, &key.name, qualifier);
-        let runnable = match runnable {
+        let admitted = runnable.and_then(|runnable| {
+            self.concurrency.admit(&runnable, request.now).map_err(Error::Throttled)?;
+            Ok(runnable)
+        });
+        let runnable = match admitted {
             Ok(runnable) => runnable,
             Err(error) => return failed(&error).into(),
         };
