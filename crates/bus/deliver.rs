@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -17,8 +17,9 @@ use tokio::{
 };
 
 use crate::{
-    DeliveryError, Directory,
-    outbox::{self, Arrival, Dead, Item},
+    DeliveryError, Directory, Gauges,
+    dead::{self, Dead},
+    outbox::{self, Arrival, Item},
 };
 
 /// Deliveries under way at once to one target: at first, and at most. A target that takes its time
@@ -36,9 +37,14 @@ const REFILL_ROWS: usize = 256;
 const MAX_HELD_BYTES: usize = 128 << 20;
 /// A delivery that no target took for this long becomes a dead-letter record.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Waits between attempts double from the first to the last.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LAST_BACKOFF: Duration = Duration::from_secs(60);
+/// Waits between attempts double from the first to the last, as those of Lambda's own queue ("How
+/// Lambda handles errors and retries with asynchronous invocation").
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LAST_BACKOFF: Duration = Duration::from_secs(5 * 60);
+/// The wait after the outbox could not be read.
+const AFTER_READ_ERROR: Duration = Duration::from_secs(60);
+/// How often dead letters are looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// When to look whether a commit in doubt has happened.
 const DOUBT: Duration = Duration::from_secs(2);
 
@@ -47,6 +53,7 @@ pub(crate) struct Worker {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) directory: Arc<Directory>,
+    gauges: Arc<Gauges>,
     /// Ready to go or under way, by target.
     targets: HashMap<Arn, Target>,
     /// Waiting for an earlier delivery of the same order key; a key is here while one is active.
@@ -100,11 +107,17 @@ enum Step {
 }
 
 impl Worker {
-    pub(crate) fn new(store: Store, clock: Clock, directory: Arc<Directory>) -> Worker {
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        directory: Arc<Directory>,
+        gauges: Arc<Gauges>,
+    ) -> Worker {
         Worker {
             store,
             clock,
             directory,
+            gauges,
             targets: HashMap::new(),
             lanes: HashMap::new(),
             retries: BTreeMap::new(),
@@ -126,9 +139,15 @@ impl Worker {
         // What an earlier run left is taken up as if memory had overflowed before the first row.
         self.overflow_after = Some(0);
         let mut grow_at = None;
+        let mut sweep_at = self.clock.now();
         while !*stop.borrow() {
             self.refill().await;
+            if sweep_at <= self.clock.now() {
+                self.sweep().await;
+                sweep_at = self.clock.now().plus(SWEEP_EVERY.as_millis() as u64);
+            }
             self.start_commit();
+            self.gauges.held.store(self.held.len(), Ordering::Relaxed);
             let retry_at = self.retries.keys().next().map(|(at, _)| *at);
             let busy = self.targets.values().any(|target| !target.ready.is_empty());
             if busy && grow_at.is_none() {
@@ -138,6 +157,7 @@ impl Worker {
                 Some(arrival) = arrivals.recv() => self.arrive(arrival),
                 Some(done) = self.active.join_next() => self.finish(done),
                 () = wait_until(&self.clock, retry_at) => self.wake_retries(),
+                () = self.clock.sleep_until(sweep_at) => {}
                 () = wait_until(&self.clock, grow_at), if busy => {
                     grow_at = None;
                     self.grow();
@@ -149,6 +169,17 @@ impl Worker {
         while let Some(done) = self.active.join_next().await {
             self.finish(done);
             self.start_commit();
+        }
+    }
+
+    /// Counts the dead letters and removes old ones.
+    async fn sweep(&mut self) {
+        match dead::sweep(&self.store, self.clock.now()).await {
+            Ok(sweep) => {
+                self.gauges.dead.store(sweep.kept, Ordering::Relaxed);
+                self.finished.append(sweep.removal);
+            }
+            Err(error) => tracing::error!(%error, "reading the dead letters failed"),
         }
     }
 
@@ -227,7 +258,7 @@ impl Worker {
             }
             Err(error) => {
                 tracing::error!(%error, "reading the outbox failed");
-                self.clock.sleep(LAST_BACKOFF).await;
+                self.clock.sleep(AFTER_READ_ERROR).await;
             }
         }
     }
@@ -309,18 +340,20 @@ impl Worker {
             Err(DeliveryError::Refused(reason)) => Some(reason),
             Err(DeliveryError::RetryAt { at, .. }) => {
                 delivery.attempts += 1;
+                delivery.failures = 0;
                 delivery.due = at;
                 self.finished.put(outbox::row(item.number), &*delivery);
                 self.retries.insert((at, item.number), item);
                 return;
             }
+            Err(DeliveryError::RetryBefore { end, reason }) => {
+                let at = next_try(delivery.failures, now).min(end.max(now.plus(1)));
+                return self.try_again(item, at, &reason);
+            }
             Err(DeliveryError::Retry(reason)) => {
                 if now.since(delivery.created) < MAX_AGE.as_millis() as u64 {
-                    tracing::debug!(target = %delivery.target, reason, "delivery is tried again");
-                    let at = now.plus(backoff(item.failures).as_millis() as u64);
-                    item.failures += 1;
-                    self.retries.insert((at, item.number), item);
-                    return;
+                    let at = next_try(delivery.failures, now);
+                    return self.try_again(item, at, &reason);
                 }
                 Some(reason)
             }
@@ -332,9 +365,20 @@ impl Worker {
         if let Some(reason) = reason {
             let (id, target) = (&item.delivery.id, &item.delivery.target);
             tracing::warn!(id, %target, reason, "delivery became a dead letter");
+            if let Some(origin) = self.directory.origin(&item.delivery.source) {
+                origin.refused(&item.delivery, &reason);
+            }
             let dead = Dead { delivery: item.delivery, reason, at: now };
-            self.finished.put(outbox::dead_row(item.number), &dead);
+            self.finished.put(dead::row(item.number), &dead);
+            self.gauges.dead.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Lets a delivery wait that its target could not try.
+    fn try_again(&mut self, mut item: Item, at: Millis, reason: &str) {
+        tracing::debug!(target = %item.delivery.target, reason, "delivery is tried again");
+        item.delivery.failures += 1;
+        self.retries.insert((at, item.number), item);
     }
 
     /// Lets the next delivery of an order key go.
@@ -362,8 +406,9 @@ impl Worker {
     }
 }
 
-fn backoff(attempts: u32) -> Duration {
-    FIRST_BACKOFF.saturating_mul(1 << attempts.min(10)).min(LAST_BACKOFF)
+fn next_try(failures: u32, now: Millis) -> Millis {
+    let wait = FIRST_BACKOFF.saturating_mul(1 << failures.min(10)).min(LAST_BACKOFF);
+    now.plus(wait.as_millis() as u64)
 }
 
 async fn wait_until(clock: &Clock, moment: Option<Millis>) {
@@ -396,7 +441,7 @@ mod tests {
         ticket.release();
         let Some(Arrival::Committed(mut items)) = arrivals.recv().await else { panic!("released") };
 
-        let mut worker = Worker::new(store, clock, Arc::default());
+        let mut worker = Worker::new(store, clock, Arc::default(), Arc::default());
         let (first, second) = (items.remove(0), items.remove(0));
         worker.admit(second);
         worker.overflow_after = Some(first.number - 1);

@@ -34,6 +34,10 @@ pub struct Delivery {
     pub due: Millis,
     /// Attempts that the target counted.
     pub attempts: u32,
+    /// Times in a row that the target could not try it, since the server started: the exponent of
+    /// the waits between them.
+    #[serde(skip)]
+    pub failures: u32,
 }
 
 impl Delivery {
@@ -59,6 +63,7 @@ impl Delivery {
             created: caller.now,
             due: caller.now,
             attempts: 0,
+            failures: 0,
         }
     }
 }
@@ -69,6 +74,14 @@ pub enum DeliveryError {
     /// Trying again may help: throttled, stopping, disk full. The bus waits longer each time.
     #[error("{0}")]
     Retry(String),
+    /// The same, but the next attempt is not to come after a moment: the delivery ends then.
+    #[error("{reason}")]
+    RetryBefore {
+        /// Not after.
+        end: Millis,
+        /// Why.
+        reason: String,
+    },
     /// The target counted this attempt and names the next one's moment. Both are durable.
     #[error("{reason}")]
     RetryAt {

@@ -2,11 +2,12 @@
 //! another: each sees the others as a [`Target`], a [`Queue`], [`Objects`] … found by ARN.
 //!
 //! Read in this order: `ports` (what services offer each other), `delivery` (one event on its way),
-//! `outbox` (its row), `deliver` (the worker).
+//! `outbox` (its row), `deliver` (the worker), `dead` (what no target took).
 //!
 //! Invariant: a delivery is a row in the transaction of its cause; it is gone only when its target
 //! has made it durable, or a dead-letter record has.
 
+mod dead;
 mod deliver;
 mod delivery;
 mod outbox;
@@ -14,7 +15,10 @@ mod ports;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use kit::Clock;
 use store::{Batch, Store};
@@ -26,17 +30,34 @@ use tokio::{
 pub use delivery::{Delivery, DeliveryError};
 pub use outbox::Ticket;
 pub use ports::{
-    Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Position,
-    Queue, QueueError, QueueShape, Record, Records, Role, RoleCredentials, Roles, Sending, Shard,
-    Stream, StreamError, Target,
+    Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Origin,
+    Position, Queue, QueueError, QueueShape, Record, Records, Role, RoleCredentials, Roles,
+    Sending, Shard, Stream, StreamError, Target,
 };
 
 /// Carries events to their targets.
 pub struct Bus {
     outbox: outbox::Outbox,
     directory: Arc<Directory>,
+    gauges: Arc<Gauges>,
     stop: watch::Sender<bool>,
     idle: Mutex<Idle>,
+}
+
+/// What the worker holds, for others to see.
+#[derive(Default)]
+pub(crate) struct Gauges {
+    held: AtomicUsize,
+    dead: AtomicUsize,
+}
+
+/// How many deliveries there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusStatus {
+    /// In memory, on their way or waiting for their next attempt.
+    pub waiting: usize,
+    /// That no target took, in the last fourteen days.
+    pub dead: usize,
 }
 
 /// The worker before it starts and while it runs.
@@ -51,10 +72,12 @@ impl Bus {
     pub fn new(store: Store, clock: Clock, directory: Arc<Directory>) -> Arc<Bus> {
         let (sender, arrivals) = mpsc::unbounded_channel();
         let outbox = outbox::Outbox::new(clock.now(), sender);
-        let worker = deliver::Worker::new(store, clock, directory.clone());
+        let gauges = Arc::<Gauges>::default();
+        let worker = deliver::Worker::new(store, clock, directory.clone(), gauges.clone());
         Arc::new(Bus {
             outbox,
             directory,
+            gauges,
             stop: watch::Sender::new(false),
             idle: Mutex::new(Idle::Waiting(Box::new((worker, arrivals)))),
         })
@@ -63,6 +86,14 @@ impl Bus {
     /// Who offers what.
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// How many deliveries there are.
+    pub fn status(&self) -> BusStatus {
+        BusStatus {
+            waiting: self.gauges.held.load(Ordering::Relaxed),
+            dead: self.gauges.dead.load(Ordering::Relaxed),
+        }
     }
 
     /// Adds deliveries to a transaction. Release the ticket when the batch is committed.

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kit::Millis;
-use serde::{Deserialize, Serialize};
 use store::{Batch, Key, Store};
 use tokio::sync::mpsc;
 
@@ -14,16 +13,6 @@ use crate::Delivery;
 pub(crate) struct Item {
     pub(crate) number: u64,
     pub(crate) delivery: Delivery,
-    /// Failures in a row since the server started: the backoff's exponent.
-    pub(crate) failures: u32,
-}
-
-/// What remains of a delivery that no target took.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Dead {
-    pub(crate) delivery: Delivery,
-    pub(crate) reason: String,
-    pub(crate) at: Millis,
 }
 
 /// Numbers new rows and hands them to the worker once they are committed.
@@ -61,7 +50,7 @@ impl Outbox {
             .map(|delivery| {
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
                 batch.put(row(number), &delivery);
-                Item { number, delivery, failures: 0 }
+                Item { number, delivery }
             })
             .collect();
         Ticket { items, worker: self.worker.clone() }
@@ -94,11 +83,6 @@ pub(crate) fn row(number: u64) -> Key {
     Key::table("bus/outbox").number(number)
 }
 
-/// The key of a dead-letter record.
-pub(crate) fn dead_row(number: u64) -> Key {
-    Key::table("bus/dead").number(number)
-}
-
 /// Up to `limit` deliveries behind `after`, in order.
 pub(crate) async fn load(
     store: &Store,
@@ -112,7 +96,7 @@ pub(crate) async fn load(
         .into_iter()
         .filter_map(|(key, delivery)| {
             let number = key.as_bytes().last_chunk::<8>()?;
-            Some(Item { number: u64::from_be_bytes(*number), delivery, failures: 0 })
+            Some(Item { number: u64::from_be_bytes(*number), delivery })
         })
         .collect())
 }

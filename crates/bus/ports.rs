@@ -24,6 +24,12 @@ pub trait Target: Send + Sync {
     async fn validate(&self, delivery: &Delivery) -> Result<(), DeliveryError>;
 }
 
+/// A service that keeps account of its deliveries.
+pub trait Origin: Send + Sync {
+    /// A target has refused one of them for good; it is a dead letter now.
+    fn refused(&self, delivery: &Delivery, reason: &str);
+}
+
 /// A queue as pollers see it.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -312,6 +318,7 @@ pub struct Role {
 pub struct Directory {
     targets: RwLock<BTreeMap<&'static str, Arc<dyn Target>>>,
     streams: RwLock<BTreeMap<&'static str, Arc<dyn Stream>>>,
+    origins: RwLock<BTreeMap<&'static str, Arc<dyn Origin>>>,
     queues: OnceLock<Arc<dyn Queue>>,
     objects: OnceLock<Arc<dyn Objects>>,
     logs: OnceLock<Arc<dyn Logs>>,
@@ -346,6 +353,18 @@ impl Directory {
     pub fn stream(&self, arn: &Arn) -> Option<Arc<dyn Stream>> {
         let streams = self.streams.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         streams.get(arn.service()).cloned()
+    }
+
+    /// Names who keeps account of deliveries whose source is an ARN of this service.
+    pub fn offer_origin(&self, service: &'static str, origin: Arc<dyn Origin>) {
+        let mut origins = self.origins.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        origins.insert(service, origin);
+    }
+
+    /// Who keeps account of deliveries from this source.
+    pub fn origin(&self, source: &Arn) -> Option<Arc<dyn Origin>> {
+        let origins = self.origins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        origins.get(source.service()).cloned()
     }
 }
 

@@ -11,7 +11,7 @@ use kit::{Arn, Caller, Clock};
 use store::{Batch, DataFolder, Key, Store};
 use tokio::sync::Notify;
 
-use crate::{Bus, Delivery, DeliveryError, Directory, Target};
+use crate::{Bus, Delivery, DeliveryError, Directory, Origin, Target};
 
 type Answer = Result<(), DeliveryError>;
 
@@ -288,4 +288,51 @@ async fn a_slow_target_is_given_more_places() {
         world.target.gate.notify_one();
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_retry_comes_at_the_latest_when_its_delivery_ends() {
+    let world = World::new().await;
+    let end = world.clock.now().plus_seconds(4);
+    let busy = || Err(DeliveryError::RetryBefore { end, reason: "busy".to_owned() });
+    world.target.will("a", vec![busy(), busy(), busy()]);
+    world.bus.start();
+    world.send("a", "").await;
+    // After 1 and 2 more seconds as always; the fourth attempt would be 4 seconds later.
+    for (tries, seconds) in [(1, 1), (2, 2), (3, 1)] {
+        world.target.until(|it| it.tried.lock().unwrap().len() == tries).await;
+        world.clock.advance(Duration::from_secs(seconds));
+    }
+    world.target.until(|it| it.taken() == ["a#0"]).await;
+}
+
+/// Remembers what it was told.
+#[derive(Default)]
+struct Sender(Mutex<Vec<(String, String)>>);
+
+impl Origin for Sender {
+    fn refused(&self, delivery: &Delivery, reason: &str) {
+        self.0.lock().unwrap().push((delivery.payload.clone(), reason.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_told_counted_and_gone_after_fourteen_days() {
+    let world = World::new().await;
+    let sender = Arc::new(Sender::default());
+    world.bus.directory().offer_origin("sqs", sender.clone());
+    world.target.will("no", vec![Err(DeliveryError::Refused("gone".to_owned()))]);
+    world.bus.start();
+    world.send("no", "").await;
+    world.until_rows("bus/dead", 1).await;
+    assert_eq!(*sender.0.lock().unwrap(), [("no".to_owned(), "gone".to_owned())]);
+    assert_eq!(world.bus.status().dead, 1);
+    let world = world.again().await;
+    world.bus.start();
+    world.send("b", "").await;
+    world.target.until(|it| it.taken() == ["b#0"]).await;
+    assert_eq!(world.bus.status().dead, 1);
+    world.clock.advance(Duration::from_secs(14 * 24 * 60 * 60 + 1));
+    world.until_rows("bus/dead", 0).await;
+    assert_eq!(world.bus.status().dead, 0);
 }

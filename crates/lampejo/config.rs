@@ -8,10 +8,13 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use kit::Region;
+use lambda::cost::Prices;
 use serde::Deserialize;
 
 /// The file that is read if it is there.
 const FILE: &str = "lampejo.toml";
+/// The prices that are read if they are there, in the data folder.
+const PRICES_FILE: &str = "prices.toml";
 
 /// What the server goes by.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) hot_reload: bool,
     /// Base domains of virtual hosts.
     pub(crate) domains: Vec<String>,
+    /// Prices that go before the built-in ones.
+    pub(crate) prices: Option<PathBuf>,
     /// Whether `POST /_lampejo/clock` may move time. For tests.
     pub(crate) test_clock: bool,
 }
@@ -112,6 +117,15 @@ struct File {
     nearest_runtime: Option<bool>,
     hot_reload: Option<bool>,
     domains: Option<Vec<String>>,
+    #[serde(default)]
+    cost: CostFile,
+}
+
+/// `[cost]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CostFile {
+    prices: Option<PathBuf>,
 }
 
 impl Config {
@@ -134,6 +148,7 @@ impl Config {
             // Whoever may do anything may do this.
             hot_reload: flags.hot_reload || file.hot_reload.unwrap_or(auth == Auth::Open),
             domains: file.domains.unwrap_or_else(default_domains),
+            prices: file.cost.prices,
             test_clock: flags.test_clock,
         };
         if config.auth == Auth::Open && !config.listen.ip().is_loopback() {
@@ -145,6 +160,19 @@ impl Config {
             );
         }
         Ok(config)
+    }
+}
+
+impl Config {
+    /// The prices that are built in, with those of the file that the settings name, or of
+    /// `prices.toml` in the data folder if it is there, before them.
+    pub(crate) fn load_prices(&self) -> anyhow::Result<Prices> {
+        let beside = self.data.join(PRICES_FILE);
+        let path = self.prices.clone().or_else(|| beside.exists().then_some(beside));
+        let Some(path) = path else { return Ok(Prices::load(None)?) };
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Prices::load(Some(&text)).with_context(|| format!("{} is not valid", path.display()))
     }
 }
 

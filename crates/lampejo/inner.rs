@@ -6,15 +6,18 @@ use async_trait::async_trait;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use hyper::body::Incoming;
 use kit::{Caller, Clock, PrincipalKind};
+use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
 use wire::{Body, Raw, full};
 
-/// Health, status, and for tests the clock.
+/// Health, status, cost, and for tests the clock.
 pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) test_clock: bool,
     pub(crate) pool: Arc<runtime::Pool>,
     pub(crate) lambda: Arc<lambda::Lambda>,
+    pub(crate) bus: Arc<bus::Bus>,
+    pub(crate) prices: Prices,
 }
 
 #[async_trait]
@@ -24,10 +27,11 @@ impl Raw for Inner {
         let known = caller.principal.kind != PrincipalKind::Anonymous;
         match (request.method(), uri.path()) {
             (&Method::GET, "/_lampejo/health") => answer(StatusCode::OK, &self.health()),
-            (&Method::GET, "/_lampejo/status") if known => {
-                answer(StatusCode::OK, &self.status(&caller.endpoint))
+            (&Method::GET, "/_lampejo/status") if known => self.status(&caller.endpoint).await,
+            (&Method::GET, "/_lampejo/cost") if known => {
+                self.cost(&caller, uri.query().unwrap_or_default()).await
             }
-            (&Method::GET, "/_lampejo/status") => {
+            (&Method::GET, "/_lampejo/status" | "/_lampejo/cost") => {
                 answer(StatusCode::FORBIDDEN, &json!({ "message": "Sign the request." }))
             }
             (&Method::POST, "/_lampejo/clock") if self.test_clock => {
@@ -53,10 +57,30 @@ impl Inner {
         })
     }
 
-    fn status(&self, endpoint: &str) -> serde_json::Value {
+    /// The instances, as ever, and beside them function URLs, what waits and what was done.
+    async fn status(&self, endpoint: &str) -> Response<Body> {
         let mut status = serde_json::to_value(self.pool.status()).unwrap_or_default();
         status["function_urls"] = json!(self.lambda.function_urls(endpoint));
-        status
+        let deliveries = self.bus.status();
+        status["deliveries"] = json!({ "waiting": deliveries.waiting, "dead": deliveries.dead });
+        match self.lambda.last_hour(self.clock.now()).await {
+            Ok(metrics) => status["lastHour"] = json!(metrics),
+            Err(error) => return failure(&error),
+        }
+        answer(StatusCode::OK, &status)
+    }
+
+    async fn cost(&self, caller: &Caller, query: &str) -> Response<Body> {
+        let query = match cost_query(caller, query) {
+            Ok(query) => query,
+            Err(message) => {
+                return answer(StatusCode::BAD_REQUEST, &json!({ "message": message }));
+            }
+        };
+        match self.lambda.cost(&self.prices, &query, self.clock.now()).await {
+            Ok(report) => answer(StatusCode::OK, &json!(report)),
+            Err(error) => failure(&error),
+        }
     }
 
     fn advance(&self, query: &str) -> Response<Body> {
@@ -84,6 +108,30 @@ impl Inner {
             None => answer(StatusCode::FORBIDDEN, &json!({ "message": "Request has expired" })),
         }
     }
+}
+
+/// Reads `by=alias&function=NAME&from=2026-11-01&to=2026-11-23`.
+fn cost_query(caller: &Caller, query: &str) -> Result<Query, String> {
+    let (mut by, mut function, mut from, mut to) = (By::Function, None, None, None);
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let value = value.replace("%3A", ":").replace("%2B", "+");
+        match name {
+            "by" => by = By::parse(&value).ok_or("by is function, alias, day or chain.")?,
+            "function" => function = Some(value),
+            "from" => from = Some(value),
+            "to" => to = Some(value),
+            _ => return Err(format!("{name} is unknown: by, function, from and to are known.")),
+        }
+    }
+    let period = Period::parse(from.as_deref(), to.as_deref(), caller.now)?;
+    Ok(Query { account: caller.account, function, by, period })
+}
+
+/// The cause is in the log.
+fn failure(error: &lambda::Error) -> Response<Body> {
+    tracing::error!(%error, "usage could not be read");
+    let message = "The usage could not be read.";
+    answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": message }))
 }
 
 fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {

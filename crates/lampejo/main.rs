@@ -6,6 +6,7 @@
 
 mod client;
 mod config;
+mod cost;
 mod deploy;
 mod doctor;
 mod inner;
@@ -39,6 +40,8 @@ enum Command {
     Invoke(invoke::Flags),
     /// Print a function's log.
     Logs(logs::Flags),
+    /// Say what functions used and what AWS would take for it.
+    Cost(cost::Flags),
     /// Say what a running server is doing.
     Status(client::Server),
     /// Install the AWS SDKs that functions import without packaging them.
@@ -68,6 +71,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Deploy(flags) => deploy::run(flags).await,
         Command::Invoke(flags) => invoke::run(flags).await,
         Command::Logs(flags) => logs::run(flags).await,
+        Command::Cost(flags) => cost::run(flags).await,
         Command::Status(flags) => status::run(flags).await,
         Command::Runtime(flags) => runtimes::run(flags),
     }

@@ -116,6 +116,8 @@ impl Server {
             test_clock: config.test_clock,
             pool: pool.clone(),
             lambda: lambda.clone(),
+            bus: bus.clone(),
+            prices: config.load_prices()?,
         };
         let front = Front::new(FrontParts {
             tables: vec![
@@ -151,6 +153,7 @@ impl Server {
         self.bus.shutdown().await;
         self.pool.shutdown().await;
         let _ = serving.await;
+        self.lambda.settle().await;
         self.sqs.shutdown().await;
         self.logs.shutdown().await;
         self.iam.shutdown().await;

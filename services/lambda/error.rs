@@ -206,6 +206,14 @@ pub enum Error {
     #[error("{0}")]
     RuntimeMissing(String),
 
+    // asynchronous events (InvalidParameterValueException)
+    #[error("You can't specify the function as a destination for itself.")]
+    DestinationIsItself,
+    #[error("The destination ARN {0} is invalid.")]
+    InvalidDestination(String),
+    #[error("You must specify at least one of error handling or destination setting.")]
+    NothingForEvents,
+
     // ValidationException
     #[error(
         "1 validation error detected: Value '{0}' at 'functionName' failed to satisfy constraint: \

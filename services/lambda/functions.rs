@@ -20,6 +20,7 @@ use crate::{
     reload::Reload,
     tenants::Tenants,
     url::routes::Routes,
+    usage::Architecture,
     version::{Number, Version},
 };
 
@@ -80,6 +81,8 @@ pub(crate) struct Runnable {
     pub(crate) dead_letter: Option<Arn>,
     /// `TenancyConfig`.
     pub(crate) per_tenant: bool,
+    /// What its time is priced as.
+    pub(crate) architecture: Architecture,
 }
 
 /// Marks a function as being updated, until dropped.
@@ -162,6 +165,7 @@ impl Functions {
             recursion: function.common.recursion,
             dead_letter: version.settings.dead_letter.clone(),
             per_tenant: version.settings.per_tenant,
+            architecture: Architecture::of(&version.settings.architecture),
         })
     }
 

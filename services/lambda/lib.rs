@@ -6,7 +6,8 @@
 //! `reload/` (code in developers' folders), `signing/` (whose code it may be), `store` (rows),
 //! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
 //! the bus brings), `sources/` (what is polled), `url/` (functions by HTTP), `surroundings` (what
-//! instances get from the rest of the server).
+//! instances get from the rest of the server); last `usage/` (what functions used) and `cost/` (what
+//! AWS would take for it).
 //!
 //! Invariants: all functions are in memory and every change of them was durable first. Code is
 //! unpacked and durable before a function names it. An invocation reads no disk.
@@ -14,6 +15,7 @@
 mod alias;
 mod change;
 mod code;
+pub mod cost;
 mod download;
 mod error;
 mod function;
@@ -39,6 +41,7 @@ mod table;
 mod target;
 mod tenants;
 mod url;
+mod usage;
 mod version;
 mod view;
 
@@ -53,10 +56,12 @@ use kit::Clock;
 
 use crate::{
     code::CodeStore, download::Signer, functions::Functions, invoke::concurrency::Concurrency,
-    layers::Layers, signing::Signings, sources::Sources,
+    layers::Layers, signing::Signings, sources::Sources, usage::Usage,
 };
 
-pub use crate::{download::CODE_PATH, error::Error, limits::ACCOUNT_CONCURRENCY, surroundings::*};
+pub use crate::{
+    download::CODE_PATH, error::Error, limits::ACCOUNT_CONCURRENCY, surroundings::*, usage::Metrics,
+};
 
 /// The service and what it needs.
 pub struct Lambda {
@@ -73,6 +78,7 @@ pub struct Lambda {
     pub(crate) sources: Sources,
     /// Whether functions may run out of this machine's folders.
     pub(crate) hot_reload: AtomicBool,
+    pub(crate) usage: Usage,
 }
 
 impl Lambda {
@@ -91,6 +97,7 @@ impl Lambda {
         let code = CodeStore::open(data.join("code"), store.blobs().clone())?;
         let loaded = store::load(&store).await?;
         let layers = Layers::new(layers::store::load(&store).await?);
+        let usage = Usage::load(&store).await?;
         let versions = loaded.iter().flat_map(|function| function.versions.values());
         let shared = layers.packages();
         code.complete(versions.flat_map(|version| version.packages()).chain(&shared)).await?;
@@ -107,6 +114,7 @@ impl Lambda {
             concurrency: Concurrency::default(),
             sources: Sources::default(),
             hot_reload: AtomicBool::new(false),
+            usage,
         });
         lambda.collect_code().await;
         let named = lambda.named_blobs();

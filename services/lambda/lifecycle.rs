@@ -18,11 +18,18 @@ impl Lambda {
         for live in self.functions.provisioned() {
             self.keep_provisioned(&live.function.key, Some(&live), None);
         }
+        self.bus.directory().offer_origin("lambda", self.clone());
+        self.usage.start(self.store.clone(), self.clock.clone());
         self.resume_mappings().await
     }
 
     /// Ends the pollers and waits for their batches.
     pub async fn shutdown(&self) {
         self.sources.shutdown().await;
+    }
+
+    /// Writes what functions used up to now. Call it when no invocation runs any more.
+    pub async fn settle(&self) {
+        self.usage.shutdown(&self.store, self.clock.now()).await;
     }
 }

@@ -17,7 +17,7 @@ use wire::Enumeration;
 
 pub(crate) use logging::Logging;
 
-use crate::{Error, layers::used::UsedLayer, limits, runtimes};
+use crate::{Error, invoke::destination, layers::used::UsedLayer, limits, runtimes};
 
 /// The settings of one version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,8 +208,7 @@ fn at_most(value: Option<i32>, member: &'static str, most: i32) -> Result<Option
 /// A queue or topic; an empty text takes it away.
 fn dead_letter(target: Option<String>) -> Result<Option<Arn>, Error> {
     let target = target.filter(|target| !target.is_empty());
-    let parsed = target.map(|target| target.parse::<Arn>()).transpose();
-    parsed.map_err(|error| Error::InvalidParameter(error.to_string()))
+    target.map(|target| destination::dead_letter(&target)).transpose()
 }
 
 impl From<api::VpcConfig> for Vpc {

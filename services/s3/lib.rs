@@ -83,7 +83,9 @@ impl S3 {
         let buckets = Buckets::open(store.clone()).await?;
         let sequence = AtomicU64::new(sequence_at(clock.now()));
         let s3 = Arc::new(S3 { store, bus, buckets, readers: Readers::default(), sequence });
-        s3.bus.directory().offer_objects(Arc::new(ports::Port(Arc::downgrade(&s3))));
+        let port = Arc::new(ports::Port(Arc::downgrade(&s3)));
+        s3.bus.directory().offer_objects(port.clone());
+        s3.bus.directory().offer_target("s3", port);
         Ok(s3)
     }
 

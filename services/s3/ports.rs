@@ -1,9 +1,9 @@
-//! Objects as other services read and write them.
+//! Objects as other services read and write them, and buckets as targets of events.
 
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use bus::{NoSuchObject, ObjectBytes, Objects};
+use bus::{Delivery, DeliveryError, NoSuchObject, ObjectBytes, Objects};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kit::Caller;
@@ -55,6 +55,33 @@ impl Objects for Port {
             ..Default::default()
         };
         self.write(caller, input).await.map_err(|error| refused(&error))
+    }
+}
+
+/// The attribute of a delivery that names the object.
+const KEY: &str = "key";
+
+#[async_trait]
+impl bus::Target for Port {
+    /// Keeps the event as an object.
+    async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+        let Some(key) = delivery.attributes.get(KEY) else {
+            return Err(DeliveryError::Refused("a bucket takes events under a key".to_owned()));
+        };
+        let (account, region) = (delivery.account, delivery.region.clone());
+        let caller = Caller::internal(account, region, delivery.created);
+        let body = Bytes::from(delivery.payload.clone());
+        let put = self.put(&caller, delivery.target.resource(), key, body).await;
+        put.map_err(|error| match error.code.as_str() {
+            "NoSuchBucket" | "AccessDenied" => DeliveryError::Refused(error.to_string()),
+            _ => DeliveryError::Retry(error.to_string()),
+        })
+    }
+
+    async fn validate(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+        let s3 = self.s3().map_err(|error| DeliveryError::Retry(error.to_string()))?;
+        let found = s3.buckets.find(delivery.target.resource(), None);
+        found.map(drop).map_err(|error| DeliveryError::Refused(error.to_string()))
     }
 }
 

@@ -1,12 +1,11 @@
-//! Asynchronous events: when they are tried again, when they are given up, and who is told.
+//! Asynchronous events: when they are tried again, and when they are given up. Pure.
 //!
-//! Sources: "Invoking a Lambda function asynchronously" (two retries, one and two minutes later),
-//! "Capturing records of Lambda asynchronous invocations" (the record's form).
+//! Sources: "How Lambda handles errors and retries with asynchronous invocation" (two retries, one
+//! and two minutes later; throttled events wait from one second to five minutes, for six hours),
+//! "Capturing records of Lambda asynchronous invocations" (what follows at the end).
 
 use kit::{Arn, Millis};
-use runtime::Outcome;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
 
 use crate::limits::{ASYNC_EVENT_AGE_SECONDS, ASYNC_RETRIES};
 
@@ -44,6 +43,8 @@ pub(crate) enum Condition {
     EventAgeExceeded,
     /// The invocation would have continued a recursive loop.
     RecursiveLoop,
+    /// The function may not run at all: no retries ("Adding a destination", note).
+    ZeroReservedConcurrency,
 }
 
 impl Condition {
@@ -53,15 +54,20 @@ impl Condition {
             // AWS does not say which word it has for loops.
             Condition::RetriesExhausted | Condition::RecursiveLoop => "RetriesExhausted",
             Condition::EventAgeExceeded => "EventAgeExceeded",
+            Condition::ZeroReservedConcurrency => "ZeroReservedConcurrency",
         }
     }
 }
 
 impl EventPolicy {
+    /// The last moment at which an event may run that was caused at `created`.
+    pub(crate) fn end(&self, created: Millis) -> Millis {
+        created.plus_seconds(u64::from(self.age_seconds.unwrap_or(ASYNC_EVENT_AGE_SECONDS)))
+    }
+
     /// Whether an event that was caused at `created` is too old to run.
     pub(crate) fn expired(&self, created: Millis, now: Millis) -> bool {
-        let age = self.age_seconds.unwrap_or(ASYNC_EVENT_AGE_SECONDS);
-        now > created.plus_seconds(u64::from(age))
+        now > self.end(created)
     }
 
     /// What follows an attempt that came to `outcome`, when `attempts` were counted before it.
@@ -79,49 +85,6 @@ impl EventPolicy {
         }
         Next::Again(at)
     }
-}
-
-/// The record that a destination receives.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Record<'a> {
-    pub(crate) version: &'static str,
-    pub(crate) timestamp: String,
-    pub(crate) request_context: RequestContext<'a>,
-    pub(crate) request_payload: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) response_context: Option<ResponseContext<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) response_payload: Option<Value>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RequestContext<'a> {
-    pub(crate) request_id: &'a str,
-    pub(crate) function_arn: &'a str,
-    pub(crate) condition: &'static str,
-    pub(crate) approximate_invoke_count: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ResponseContext<'a> {
-    pub(crate) status_code: u16,
-    pub(crate) executed_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) function_error: Option<&'static str>,
-}
-
-/// An attempt's outcome as the response half of a record.
-pub(crate) fn response<'a>(
-    outcome: &Outcome,
-    executed_version: &'a str,
-) -> (ResponseContext<'a>, Value) {
-    let function_error = outcome.error.map(|_| "Unhandled");
-    let payload = serde_json::from_slice(&outcome.payload)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&outcome.payload).into_owned()));
-    (ResponseContext { status_code: 200, executed_version, function_error }, payload)
 }
 
 #[cfg(test)]

@@ -13,8 +13,16 @@ use crate::{
         lineage::{self, Recursion},
         trace,
     },
+    usage::{Counting, Subject},
     version::Number,
 };
+
+/// An invocation that may run.
+struct Entered {
+    place: Place,
+    counting: Counting,
+    invocation: Invocation,
+}
 
 /// What is sent to a function.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +49,9 @@ impl Lambda {
     ) -> Result<Outcome, Error> {
         let current = self.current(runnable).await?;
         let function = self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
-        let (place, invocation) = self.enter(runnable, request, now)?;
+        let Entered { place, counting, invocation } = self.enter(runnable, request, now)?;
         let outcome = self.pool.invoke(&function, invocation).await;
+        counting.ended(outcome.as_ref());
         drop(place);
         outcome.map_err(not_run)
     }
@@ -57,13 +66,20 @@ impl Lambda {
     ) -> Result<Streamed, Error> {
         let current = self.current(runnable).await?;
         let function = self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
-        let (place, invocation) = self.enter(runnable, request, now)?;
-        let streamed = self.pool.invoke_streaming(&function, invocation).await;
-        let Streamed { content_type, chunks, outcome } = streamed.map_err(not_run)?;
+        let Entered { place, counting, invocation } = self.enter(runnable, request, now)?;
+        let streamed = match self.pool.invoke_streaming(&function, invocation).await {
+            Ok(streamed) => streamed,
+            Err(error) => {
+                counting.ended(Err(&error));
+                return Err(not_run(error));
+            }
+        };
+        let Streamed { content_type, chunks, outcome } = streamed;
         let (ended, receiver) = oneshot::channel();
         // Ends with the invocation, which the pool ends when the server does.
         tokio::spawn(async move {
-            let outcome = outcome.await;
+            let outcome = outcome.await.map_err(|_| RuntimeError::Stopping);
+            counting.ended(outcome.as_ref());
             drop(place);
             if let Ok(outcome) = outcome {
                 // The reader may be gone.
@@ -73,13 +89,9 @@ impl Lambda {
         Ok(Streamed { content_type, chunks, outcome: receiver })
     }
 
-    /// A place among the invocations that run at once, and what is sent to the function.
-    fn enter(
-        &self,
-        runnable: &Runnable,
-        request: Request,
-        now: Millis,
-    ) -> Result<(Place, Invocation), Error> {
+    /// A place among the invocations that run at once, its part in the ledger, and what is sent to
+    /// the function.
+    fn enter(&self, runnable: &Runnable, request: Request, now: Millis) -> Result<Entered, Error> {
         let function = &runnable.function;
         let key = FunctionKey {
             account: function.account,
@@ -91,6 +103,7 @@ impl Lambda {
             && lineage::follow(&mut trace_id, lineage::hash(&key)).is_err()
         {
             tracing::warn!(function = function.name, trace_id, "recursive invocation dropped");
+            self.usage.note(&Subject::of(runnable), now, |tally| tally.recursive_dropped += 1);
             return Err(Error::RecursiveInvocation);
         }
         let claim = Claim {
@@ -100,7 +113,12 @@ impl Lambda {
                 .map(|version| (version, runnable.provisioned)),
             claimed: self.functions.claimed(function.account, &function.region),
         };
-        let place = self.concurrency.enter(key, claim, now).map_err(Error::Throttled)?;
+        let place = self.concurrency.enter(key, claim, now);
+        let place = place.map_err(|throttled| {
+            self.usage.throttled(runnable, now);
+            Error::Throttled(throttled)
+        })?;
+        let counting = self.usage.begin(runnable, &trace_id, now);
         let invocation = Invocation {
             trace_id,
             request_id: request.id,
@@ -110,7 +128,7 @@ impl Lambda {
             cognito_identity: None,
             tenant_id: request.tenant,
         };
-        Ok((place, invocation))
+        Ok(Entered { place, counting, invocation })
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) async fn run(
     let layers = input.layers.take().unwrap_or_default();
     let mut settings = Settings::created(input)?;
     settings.layers = lambda.layers.used(&caller, &layers)?;
+    lambda.check_dead_letter(&key, settings.dead_letter.as_ref())?;
     if lambda.functions.get(&key).is_ok() {
         return Err(Error::FunctionExists(key.name));
     }

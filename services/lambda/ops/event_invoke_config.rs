@@ -9,7 +9,7 @@ use wire::Unit;
 
 use crate::{
     Error, Lambda,
-    invoke::{concurrency::FunctionKey, event::EventPolicy},
+    invoke::{concurrency::FunctionKey, destination::Asked, event::EventPolicy},
     name::{self, LATEST},
     ops::page::page,
 };
@@ -19,10 +19,13 @@ pub(crate) async fn put(
     caller: Caller,
     input: api::PutFunctionEventInvokeConfigInput,
 ) -> Result<api::PutFunctionEventInvokeConfigOutput, Error> {
+    let (retries, age) = (input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
+    check_given(retries, age, input.destination_config.as_ref())?;
     let place = Place::of(&caller, &input.function_name, input.qualifier.as_deref())?;
+    place.check_exists(&lambda)?;
     let mut policy = EventPolicy::default();
-    set_limits(&mut policy, input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
-    set_destinations(&lambda, &mut policy, input.destination_config)?;
+    set_limits(&mut policy, retries, age);
+    place.set_destinations(&lambda, &caller, &mut policy, input.destination_config).await?;
     place.save(&lambda, &caller, policy).await
 }
 
@@ -31,11 +34,14 @@ pub(crate) async fn update(
     caller: Caller,
     input: api::UpdateFunctionEventInvokeConfigInput,
 ) -> Result<api::UpdateFunctionEventInvokeConfigOutput, Error> {
+    let (retries, age) = (input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
+    check_given(retries, age, input.destination_config.as_ref())?;
     let place = Place::of(&caller, &input.function_name, input.qualifier.as_deref())?;
+    place.check_exists(&lambda)?;
     let mut policy = place.find(&lambda)?;
-    set_limits(&mut policy, input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
+    set_limits(&mut policy, retries, age);
     if input.destination_config.is_some() {
-        set_destinations(&lambda, &mut policy, input.destination_config)?;
+        place.set_destinations(&lambda, &caller, &mut policy, input.destination_config).await?;
     }
     place.save(&lambda, &caller, policy).await
 }
@@ -98,10 +104,35 @@ impl Place {
         self.key.qualified(Some(&self.qualifier))
     }
 
+    fn check_exists(&self, lambda: &Lambda) -> Result<(), Error> {
+        let found = lambda.functions.get(&self.key);
+        let found = found.is_ok_and(|live| live.function.version(Some(&self.qualifier)).is_ok());
+        if found { Ok(()) } else { Err(Error::NoFunctionForEvents) }
+    }
+
     fn find(&self, lambda: &Lambda) -> Result<EventPolicy, Error> {
         let live = lambda.functions.get(&self.key)?;
         let policy = live.function.event_policy(Some(&self.qualifier)).cloned();
         policy.ok_or_else(|| Error::NoEventPolicy(self.arn()))
+    }
+
+    async fn set_destinations(
+        &self,
+        lambda: &Lambda,
+        caller: &Caller,
+        policy: &mut EventPolicy,
+        config: Option<api::DestinationConfig>,
+    ) -> Result<(), Error> {
+        let config = config.unwrap_or_default();
+        // An empty text takes a destination away.
+        let given = |text: Option<String>| text.filter(|it| !it.is_empty());
+        let asked = Asked {
+            on_success: given(config.on_success.and_then(|it| it.destination)),
+            on_failure: given(config.on_failure.and_then(|it| it.destination)),
+        };
+        let checked = lambda.check_destinations(caller, &self.key, asked).await?;
+        (policy.on_success, policy.on_failure) = checked;
+        Ok(())
     }
 
     async fn save(
@@ -121,39 +152,21 @@ impl Place {
     }
 }
 
+fn check_given(
+    retries: Option<i32>,
+    age_seconds: Option<i32>,
+    destinations: Option<&api::DestinationConfig>,
+) -> Result<(), Error> {
+    if retries.is_none() && age_seconds.is_none() && destinations.is_none() {
+        return Err(Error::NothingForEvents);
+    }
+    Ok(())
+}
+
 fn set_limits(policy: &mut EventPolicy, retries: Option<i32>, age_seconds: Option<i32>) {
     let number = |given: Option<i32>| given.and_then(|it| u32::try_from(it).ok());
     policy.retries = number(retries).or(policy.retries);
     policy.age_seconds = number(age_seconds).or(policy.age_seconds);
-}
-
-fn set_destinations(
-    lambda: &Lambda,
-    policy: &mut EventPolicy,
-    config: Option<api::DestinationConfig>,
-) -> Result<(), Error> {
-    let config = config.unwrap_or_default();
-    let success = config.on_success.and_then(|it| it.destination);
-    let failure = config.on_failure.and_then(|it| it.destination);
-    policy.on_success = success.map(|arn| destination(lambda, &arn)).transpose()?;
-    policy.on_failure = failure.map(|arn| destination(lambda, &arn)).transpose()?;
-    Ok(())
-}
-
-/// A destination that the bus can deliver to.
-fn destination(lambda: &Lambda, text: &str) -> Result<Arn, Error> {
-    let refuse = || {
-        Error::InvalidParameter(format!(
-            "The provided destination config DestinationConfig is invalid: {text}"
-        ))
-    };
-    let arn: Arn = text.parse().map_err(|_| refuse())?;
-    if lambda.bus.directory().target(&arn).is_none() {
-        let service = arn.service();
-        let text = format!("lampejo does not deliver to {service} destinations yet.");
-        return Err(Error::InvalidParameter(text));
-    }
-    Ok(arn)
 }
 
 fn describe(arn: &str, policy: &EventPolicy) -> api::FunctionEventInvokeConfig {

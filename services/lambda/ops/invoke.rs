@@ -47,7 +47,10 @@ pub(crate) async fn run(
             Ok(api::InvokeOutput { status_code: Some(202), ..api::InvokeOutput::default() })
         }
         api::InvocationType::RequestResponse => {
-            lambda.concurrency.admit(&runnable, caller.now).map_err(Error::Throttled)?;
+            lambda.concurrency.admit(&runnable, caller.now).map_err(|throttled| {
+                lambda.usage.throttled(&runnable, caller.now);
+                Error::Throttled(throttled)
+            })?;
             let id = caller.request_id.clone();
             let (trace, tenant) = (caller.trace, input.tenant_id);
             let request = Request { id, payload, client_context, trace, tenant };

@@ -20,6 +20,7 @@ pub(crate) async fn run(
     let mut settings = latest.settings.clone();
     // Once before the machine is asked, so that unknown runtimes are told first.
     settings.apply(input.clone())?;
+    lambda.check_dead_letter(&key, settings.dead_letter.as_ref())?;
     if let Some(runtime) = runtime {
         lambda.check_runtime(&runtime).await?;
     }

@@ -80,7 +80,7 @@ fn delivery(
     let sent = bus::Delivery::new(target, "s3.amazonaws.com", source, caller, payload);
     // The bucket's, not the caller's.
     let (account, region) = (bucket.row.account, bucket.row.region.clone());
-    bus::Delivery { account, region, order, ..sent }
+    bus::Delivery { account, region, order, trace: caller.trace.clone(), ..sent }
 }
 
 #[cfg(test)]
