@@ -31,8 +31,8 @@ pub use delivery::{Delivery, DeliveryError};
 pub use outbox::Ticket;
 pub use ports::{
     Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Origin,
-    Position, Queue, QueueError, QueueShape, Record, Records, Role, RoleCredentials, Roles,
-    Sending, Shard, Stream, StreamError, Target,
+    Position, Queue, QueueError, QueueShape, Record, Records, ResourcePolicies, Role,
+    RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target,
 };
 
 /// Carries events to their targets.

@@ -313,12 +313,20 @@ pub struct Role {
     pub max_session_seconds: u32,
 }
 
+/// The policies that a service's resources carry.
+pub trait ResourcePolicies: Send + Sync {
+    /// The document of the resource of this ARN, if there is such a resource and it has one. From
+    /// memory: asked for every call.
+    fn policy(&self, resource: &Arn) -> Option<Arc<str>>;
+}
+
 /// Who offers what. Filled once at start, before the first request.
 #[derive(Default)]
 pub struct Directory {
     targets: RwLock<BTreeMap<&'static str, Arc<dyn Target>>>,
     streams: RwLock<BTreeMap<&'static str, Arc<dyn Stream>>>,
     origins: RwLock<BTreeMap<&'static str, Arc<dyn Origin>>>,
+    policies: RwLock<BTreeMap<&'static str, Arc<dyn ResourcePolicies>>>,
     queues: OnceLock<Arc<dyn Queue>>,
     objects: OnceLock<Arc<dyn Objects>>,
     logs: OnceLock<Arc<dyn Logs>>,
@@ -365,6 +373,20 @@ impl Directory {
     pub fn origin(&self, source: &Arn) -> Option<Arc<dyn Origin>> {
         let origins = self.origins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         origins.get(source.service()).cloned()
+    }
+
+    /// Names who knows the policies of a service's resources (`sqs`).
+    pub fn offer_policies(&self, service: &'static str, policies: Arc<dyn ResourcePolicies>) {
+        self.policies
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(service, policies);
+    }
+
+    /// The policy of a resource.
+    pub fn policy(&self, arn: &Arn) -> Option<Arc<str>> {
+        let policies = self.policies.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        policies.get(arn.service())?.policy(arn)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Who asks, where and when. Passed to every operation.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Arn, Millis, Region};
+use crate::{AccountId, Arn, Millis, Region, Tags};
 
 /// The caller of one operation.
 #[derive(Clone, Debug)]
@@ -23,8 +25,25 @@ pub struct Caller {
     pub endpoint: String,
     /// The client's address, without port.
     pub source_ip: String,
+    /// The client's `User-Agent`, or empty.
+    pub user_agent: String,
     /// `X-Amzn-Trace-Id` as it came, or empty.
     pub trace: String,
+    /// What narrows and describes the session whose credentials signed, if they were temporary.
+    pub session: Option<Arc<Session>>,
+}
+
+/// What holds for requests that temporary credentials sign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// A policy that narrows it.
+    pub policy: Option<String>,
+    /// ARNs of managed policies that narrow it.
+    pub policy_arns: Vec<String>,
+    /// Session tags.
+    pub tags: Tags,
+    /// `SourceIdentity`.
+    pub source_identity: Option<String>,
 }
 
 /// An identity that IAM knows.
@@ -76,7 +95,9 @@ impl Caller {
             request_id: crate::ids::uuid(),
             endpoint: String::new(),
             source_ip: String::new(),
+            user_agent: String::new(),
             trace: String::new(),
+            session: None,
         }
     }
 

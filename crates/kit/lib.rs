@@ -1,16 +1,19 @@
 //! Small shared values: who, where, when and what. Nothing here does input or output, except that
 //! [`Clock`] reads the time and [`ids`] reads the kernel's randomness.
 //!
-//! Read next: `arn` (names of things), `clock` (time), `caller` (who asks).
+//! Read next: `arn` (names of things), `clock` (time), `caller` (who asks), `access`
+//! (whether it may).
 
+mod access;
 mod arn;
 mod caller;
 mod clock;
 pub mod ids;
 mod place;
 
+pub use access::{Attempt, Authority, Denied};
 pub use arn::{Arn, InvalidArn};
-pub use caller::{Caller, Principal, PrincipalKind};
+pub use caller::{Caller, Principal, PrincipalKind, Session};
 pub use clock::{Clock, Millis};
 pub use place::{AccountId, InvalidAccountId, InvalidRegion, Region};
 

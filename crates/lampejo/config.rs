@@ -51,7 +51,9 @@ pub(crate) struct Config {
 pub(crate) enum Auth {
     /// Any credentials pass; loopback only.
     Open,
-    /// Signatures must be those of known keys.
+    /// As open, but policies are evaluated for every call and what they say is recorded.
+    Audit,
+    /// Signatures must be those of known keys, and policies must allow every call.
     Enforce,
 }
 
@@ -74,7 +76,8 @@ pub(crate) struct Flags {
     /// Folder for everything that must survive [default: ./.lampejo]
     #[arg(long, env = "LAMPEJO_DATA")]
     data: Option<PathBuf>,
-    /// open: any credentials pass (loopback only); enforce: signatures are checked [default: open]
+    /// open: any credentials pass (loopback only); audit: so they do, and what policies say is
+    /// recorded; enforce: signatures are checked and policies must allow [default: open]
     #[arg(long, env = "LAMPEJO_AUTH", value_enum)]
     auth: Option<Auth>,
     /// sandbox, or process where the system has no namespaces [default: sandbox]
@@ -151,9 +154,9 @@ impl Config {
             prices: file.cost.prices,
             test_clock: flags.test_clock,
         };
-        if config.auth == Auth::Open && !config.listen.ip().is_loopback() {
+        if config.auth != Auth::Enforce && !config.listen.ip().is_loopback() {
             bail!(
-                "--auth open takes any credentials and is for loopback only, not for {}.\n\
+                "--auth open and audit take any credentials and are for loopback only, not for {}.\n\
                  Use --auth enforce to listen there, or --listen 127.0.0.1:{}.",
                 config.listen.ip(),
                 config.listen.port()
@@ -202,6 +205,7 @@ mod tests {
             ..Flags::default()
         };
         assert!(Config::load(flags(Auth::Open)).is_err());
+        assert!(Config::load(flags(Auth::Audit)).is_err());
         assert!(Config::load(flags(Auth::Enforce)).is_ok());
     }
 

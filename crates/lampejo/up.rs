@@ -132,8 +132,10 @@ impl Server {
             urls: (lambda.clone(), FUNCTION_URL_BODY_LIMIT_BYTES),
             auth: match config.auth {
                 Auth::Open => wire::Auth::Open,
+                Auth::Audit => wire::Auth::Audit,
                 Auth::Enforce => wire::Auth::Enforce,
             },
+            authority: iam.clone(),
             keys,
             region: config.region.clone(),
             domains: config.domains.clone(),
@@ -251,7 +253,8 @@ fn greet(config: &Config, address: SocketAddr) {
     println!("  region     {}", config.region);
     match config.auth {
         Auth::Open => println!("  auth       open: any credentials pass, on loopback only"),
-        Auth::Enforce => println!("  auth       enforce: signatures are checked"),
+        Auth::Audit => println!("  auth       audit: any credentials pass, policies are asked"),
+        Auth::Enforce => println!("  auth       enforce: signatures are checked, policies decide"),
     }
     match config.isolation {
         Isolation::Sandbox => println!("  isolation  sandbox"),

@@ -378,6 +378,28 @@ impl wire::Call for GetAccountSummary {
     const INDEX: usize = 66;
 }
 
+pub struct GetContextKeysForCustomPolicy;
+pub type GetContextKeysForCustomPolicyInput = GetContextKeysForCustomPolicyRequest;
+pub type GetContextKeysForCustomPolicyOutput = GetContextKeysForPolicyResponse;
+
+impl wire::Call for GetContextKeysForCustomPolicy {
+    type Input = GetContextKeysForCustomPolicyInput;
+    type Output = GetContextKeysForCustomPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 67;
+}
+
+pub struct GetContextKeysForPrincipalPolicy;
+pub type GetContextKeysForPrincipalPolicyInput = GetContextKeysForPrincipalPolicyRequest;
+pub type GetContextKeysForPrincipalPolicyOutput = GetContextKeysForPolicyResponse;
+
+impl wire::Call for GetContextKeysForPrincipalPolicy {
+    type Input = GetContextKeysForPrincipalPolicyInput;
+    type Output = GetContextKeysForPrincipalPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 68;
+}
+
 pub struct GetGroup;
 pub type GetGroupInput = GetGroupRequest;
 pub type GetGroupOutput = GetGroupResponse;
@@ -587,6 +609,17 @@ impl wire::Call for ListGroupsForUser {
     const INDEX: usize = 102;
 }
 
+pub struct ListInstanceProfileTags;
+pub type ListInstanceProfileTagsInput = ListInstanceProfileTagsRequest;
+pub type ListInstanceProfileTagsOutput = ListInstanceProfileTagsResponse;
+
+impl wire::Call for ListInstanceProfileTags {
+    type Input = ListInstanceProfileTagsInput;
+    type Output = ListInstanceProfileTagsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 103;
+}
+
 pub struct ListInstanceProfiles;
 pub type ListInstanceProfilesInput = ListInstanceProfilesRequest;
 pub type ListInstanceProfilesOutput = ListInstanceProfilesResponse;
@@ -607,17 +640,6 @@ impl wire::Call for ListInstanceProfilesForRole {
     type Output = ListInstanceProfilesForRoleOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 105;
-}
-
-pub struct ListInstanceProfileTags;
-pub type ListInstanceProfileTagsInput = ListInstanceProfileTagsRequest;
-pub type ListInstanceProfileTagsOutput = ListInstanceProfileTagsResponse;
-
-impl wire::Call for ListInstanceProfileTags {
-    type Input = ListInstanceProfileTagsInput;
-    type Output = ListInstanceProfileTagsOutput;
-    const SERVICE: &'static wire::schema::Service = &SERVICE;
-    const INDEX: usize = 103;
 }
 
 pub struct ListPolicies;
@@ -664,17 +686,6 @@ impl wire::Call for ListRolePolicies {
     const INDEX: usize = 115;
 }
 
-pub struct ListRoles;
-pub type ListRolesInput = ListRolesRequest;
-pub type ListRolesOutput = ListRolesResponse;
-
-impl wire::Call for ListRoles {
-    type Input = ListRolesInput;
-    type Output = ListRolesOutput;
-    const SERVICE: &'static wire::schema::Service = &SERVICE;
-    const INDEX: usize = 117;
-}
-
 pub struct ListRoleTags;
 pub type ListRoleTagsInput = ListRoleTagsRequest;
 pub type ListRoleTagsOutput = ListRoleTagsResponse;
@@ -684,6 +695,17 @@ impl wire::Call for ListRoleTags {
     type Output = ListRoleTagsOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 116;
+}
+
+pub struct ListRoles;
+pub type ListRolesInput = ListRolesRequest;
+pub type ListRolesOutput = ListRolesResponse;
+
+impl wire::Call for ListRoles {
+    type Input = ListRolesInput;
+    type Output = ListRolesOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 117;
 }
 
 pub struct ListUserPolicies;
@@ -697,17 +719,6 @@ impl wire::Call for ListUserPolicies {
     const INDEX: usize = 125;
 }
 
-pub struct ListUsers;
-pub type ListUsersInput = ListUsersRequest;
-pub type ListUsersOutput = ListUsersResponse;
-
-impl wire::Call for ListUsers {
-    type Input = ListUsersInput;
-    type Output = ListUsersOutput;
-    const SERVICE: &'static wire::schema::Service = &SERVICE;
-    const INDEX: usize = 127;
-}
-
 pub struct ListUserTags;
 pub type ListUserTagsInput = ListUserTagsRequest;
 pub type ListUserTagsOutput = ListUserTagsResponse;
@@ -717,6 +728,17 @@ impl wire::Call for ListUserTags {
     type Output = ListUserTagsOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 126;
+}
+
+pub struct ListUsers;
+pub type ListUsersInput = ListUsersRequest;
+pub type ListUsersOutput = ListUsersResponse;
+
+impl wire::Call for ListUsers {
+    type Input = ListUsersInput;
+    type Output = ListUsersOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 127;
 }
 
 pub struct PutGroupPolicy;
@@ -805,6 +827,28 @@ impl wire::Call for SetDefaultPolicyVersion {
     type Output = SetDefaultPolicyVersionOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 142;
+}
+
+pub struct SimulateCustomPolicy;
+pub type SimulateCustomPolicyInput = SimulateCustomPolicyRequest;
+pub type SimulateCustomPolicyOutput = SimulatePolicyResponse;
+
+impl wire::Call for SimulateCustomPolicy {
+    type Input = SimulateCustomPolicyInput;
+    type Output = SimulateCustomPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 144;
+}
+
+pub struct SimulatePrincipalPolicy;
+pub type SimulatePrincipalPolicyInput = SimulatePrincipalPolicyRequest;
+pub type SimulatePrincipalPolicyOutput = SimulatePolicyResponse;
+
+impl wire::Call for SimulatePrincipalPolicy {
+    type Input = SimulatePrincipalPolicyInput;
+    type Output = SimulatePrincipalPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 145;
 }
 
 pub struct TagInstanceProfile;
@@ -1270,6 +1314,112 @@ impl wire::Structure for AttachedPolicy {
 }
 
 wire::structure_value!(AttachedPolicy);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum AttachmentType {
+    #[default]
+    User,
+    Group,
+    Role,
+}
+
+impl wire::Enumeration for AttachmentType {
+    const NAMES: &'static [&'static str] = &["user", "group", "role"];
+    const ALL: &'static [Self] = &[Self::User, Self::Group, Self::Role];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(AttachmentType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContextEntry {
+    pub context_key_name: Option<String>,
+    pub context_key_values: Option<Vec<String>>,
+    pub context_key_type: Option<ContextKeyTypeEnum>,
+}
+
+impl wire::Structure for ContextEntry {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.context_key_name);
+        writer.member(1, &self.context_key_values);
+        writer.member(2, &self.context_key_type);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.context_key_name = wire::Value::read(reader)?,
+            1 => self.context_key_values = wire::Value::read(reader)?,
+            2 => self.context_key_type = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ContextEntry);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum ContextKeyTypeEnum {
+    #[default]
+    String,
+    StringList,
+    Numeric,
+    NumericList,
+    Boolean,
+    BooleanList,
+    Ip,
+    IpList,
+    Binary,
+    BinaryList,
+    Date,
+    DateList,
+}
+
+impl wire::Enumeration for ContextKeyTypeEnum {
+    const NAMES: &'static [&'static str] = &[
+        "string",
+        "stringList",
+        "numeric",
+        "numericList",
+        "boolean",
+        "booleanList",
+        "ip",
+        "ipList",
+        "binary",
+        "binaryList",
+        "date",
+        "dateList",
+    ];
+    const ALL: &'static [Self] = &[
+        Self::String,
+        Self::StringList,
+        Self::Numeric,
+        Self::NumericList,
+        Self::Boolean,
+        Self::BooleanList,
+        Self::Ip,
+        Self::IpList,
+        Self::Binary,
+        Self::BinaryList,
+        Self::Date,
+        Self::DateList,
+    ];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(ContextKeyTypeEnum);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateAccessKeyRequest {
@@ -2305,6 +2455,55 @@ impl wire::Enumeration for EntityType {
 wire::enumeration_value!(EntityType);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct EvaluationResult {
+    pub eval_action_name: String,
+    pub eval_resource_name: Option<String>,
+    pub eval_decision: PolicyEvaluationDecisionType,
+    pub matched_statements: Option<Vec<Statement>>,
+    pub missing_context_values: Option<Vec<String>>,
+    pub organizations_decision_detail: Option<OrganizationsDecisionDetail>,
+    pub permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+    pub eval_decision_details: Option<wire::Map<PolicyEvaluationDecisionType>>,
+    pub resource_specific_results: Option<Vec<ResourceSpecificResult>>,
+}
+
+impl wire::Structure for EvaluationResult {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.eval_action_name);
+        writer.member(1, &self.eval_resource_name);
+        writer.member(2, &self.eval_decision);
+        writer.member(3, &self.matched_statements);
+        writer.member(4, &self.missing_context_values);
+        writer.member(5, &self.organizations_decision_detail);
+        writer.member(6, &self.permissions_boundary_decision_detail);
+        writer.member(7, &self.eval_decision_details);
+        writer.member(8, &self.resource_specific_results);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.eval_action_name = wire::Value::read(reader)?,
+            1 => self.eval_resource_name = wire::Value::read(reader)?,
+            2 => self.eval_decision = wire::Value::read(reader)?,
+            3 => self.matched_statements = wire::Value::read(reader)?,
+            4 => self.missing_context_values = wire::Value::read(reader)?,
+            5 => self.organizations_decision_detail = wire::Value::read(reader)?,
+            6 => self.permissions_boundary_decision_detail = wire::Value::read(reader)?,
+            7 => self.eval_decision_details = wire::Value::read(reader)?,
+            8 => self.resource_specific_results = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(EvaluationResult);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAccessKeyLastUsedRequest {
     pub access_key_id: String,
 }
@@ -2452,6 +2651,84 @@ impl wire::Structure for GetAccountSummaryResponse {
 }
 
 wire::structure_value!(GetAccountSummaryResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetContextKeysForCustomPolicyRequest {
+    pub policy_input_list: Vec<String>,
+}
+
+impl wire::Structure for GetContextKeysForCustomPolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_input_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_input_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetContextKeysForCustomPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetContextKeysForPolicyResponse {
+    pub context_key_names: Option<Vec<String>>,
+}
+
+impl wire::Structure for GetContextKeysForPolicyResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.context_key_names);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.context_key_names = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetContextKeysForPolicyResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetContextKeysForPrincipalPolicyRequest {
+    pub policy_source_arn: String,
+    pub policy_input_list: Option<Vec<String>>,
+}
+
+impl wire::Structure for GetContextKeysForPrincipalPolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_source_arn);
+        writer.member(1, &self.policy_input_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_source_arn = wire::Value::read(reader)?,
+            1 => self.policy_input_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetContextKeysForPrincipalPolicyRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetGroupPolicyRequest {
@@ -3080,6 +3357,37 @@ impl wire::Structure for GroupDetail {
 }
 
 wire::structure_value!(GroupDetail);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InlinePolicyIdentifierType {
+    pub policy_name: String,
+    pub attachment_type: AttachmentType,
+    pub attachment_name: String,
+}
+
+impl wire::Structure for InlinePolicyIdentifierType {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_name);
+        writer.member(1, &self.attachment_type);
+        writer.member(2, &self.attachment_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_name = wire::Value::read(reader)?,
+            1 => self.attachment_type = wire::Value::read(reader)?,
+            2 => self.attachment_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(InlinePolicyIdentifierType);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InstanceProfile {
@@ -4514,6 +4822,56 @@ impl wire::Structure for ManagedPolicyDetail {
 
 wire::structure_value!(ManagedPolicyDetail);
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrderedOrganizationPolicyType {
+    pub service_control_policy_input_list: Option<Vec<String>>,
+}
+
+impl wire::Structure for OrderedOrganizationPolicyType {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.service_control_policy_input_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.service_control_policy_input_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(OrderedOrganizationPolicyType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrganizationsDecisionDetail {
+    pub allowed_by_organizations: Option<bool>,
+}
+
+impl wire::Structure for OrganizationsDecisionDetail {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.allowed_by_organizations);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.allowed_by_organizations = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(OrganizationsDecisionDetail);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum PermissionsBoundaryAttachmentType {
@@ -4531,6 +4889,31 @@ impl wire::Enumeration for PermissionsBoundaryAttachmentType {
 }
 
 wire::enumeration_value!(PermissionsBoundaryAttachmentType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PermissionsBoundaryDecisionDetail {
+    pub allowed_by_permissions_boundary: Option<bool>,
+}
+
+impl wire::Structure for PermissionsBoundaryDecisionDetail {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.allowed_by_permissions_boundary);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.allowed_by_permissions_boundary = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PermissionsBoundaryDecisionDetail);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
@@ -4618,6 +5001,26 @@ impl wire::Structure for PolicyDetail {
 
 wire::structure_value!(PolicyDetail);
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum PolicyEvaluationDecisionType {
+    #[default]
+    Allowed,
+    ExplicitDeny,
+    ImplicitDeny,
+}
+
+impl wire::Enumeration for PolicyEvaluationDecisionType {
+    const NAMES: &'static [&'static str] = &["allowed", "explicitDeny", "implicitDeny"];
+    const ALL: &'static [Self] = &[Self::Allowed, Self::ExplicitDeny, Self::ImplicitDeny];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(PolicyEvaluationDecisionType);
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicyGroup {
     pub group_name: Option<String>,
@@ -4647,6 +5050,68 @@ impl wire::Structure for PolicyGroup {
 wire::structure_value!(PolicyGroup);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyIdentifier {
+    pub policy_type: Option<PolicyIdentifierPolicyType>,
+    pub policy_arn: Option<String>,
+    pub inline_policy_identifier: Option<InlinePolicyIdentifierType>,
+}
+
+impl wire::Structure for PolicyIdentifier {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_type);
+        writer.member(1, &self.policy_arn);
+        writer.member(2, &self.inline_policy_identifier);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_type = wire::Value::read(reader)?,
+            1 => self.policy_arn = wire::Value::read(reader)?,
+            2 => self.inline_policy_identifier = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PolicyIdentifier);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum PolicyIdentifierPolicyType {
+    #[default]
+    Inline,
+    AwsManaged,
+    UserManaged,
+    PermissionBoundary,
+    Scp,
+    Rcp,
+}
+
+impl wire::Enumeration for PolicyIdentifierPolicyType {
+    const NAMES: &'static [&'static str] =
+        &["inline", "aws-managed", "user-managed", "permission-boundary", "scp", "rcp"];
+    const ALL: &'static [Self] = &[
+        Self::Inline,
+        Self::AwsManaged,
+        Self::UserManaged,
+        Self::PermissionBoundary,
+        Self::Scp,
+        Self::Rcp,
+    ];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(PolicyIdentifierPolicyType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicyRole {
     pub role_name: Option<String>,
     pub role_id: Option<String>,
@@ -4673,6 +5138,25 @@ impl wire::Structure for PolicyRole {
 }
 
 wire::structure_value!(PolicyRole);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum PolicySourceType {
+    #[default]
+    IamPolicy,
+    ResourcePolicy,
+}
+
+impl wire::Enumeration for PolicySourceType {
+    const NAMES: &'static [&'static str] = &["IAM Policy", "Resource Policy"];
+    const ALL: &'static [Self] = &[Self::IamPolicy, Self::ResourcePolicy];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(PolicySourceType);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
@@ -4754,6 +5238,34 @@ impl wire::Structure for PolicyVersion {
 }
 
 wire::structure_value!(PolicyVersion);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Position {
+    pub line: Option<i32>,
+    pub column: Option<i32>,
+}
+
+impl wire::Structure for Position {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.line);
+        writer.member(1, &self.column);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.line = wire::Value::read(reader)?,
+            1 => self.column = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(Position);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutGroupPolicyRequest {
@@ -4961,6 +5473,46 @@ impl wire::Structure for RemoveUserFromGroupRequest {
 wire::structure_value!(RemoveUserFromGroupRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceSpecificResult {
+    pub eval_resource_name: String,
+    pub eval_resource_decision: PolicyEvaluationDecisionType,
+    pub matched_statements: Option<Vec<Statement>>,
+    pub missing_context_values: Option<Vec<String>>,
+    pub eval_decision_details: Option<wire::Map<PolicyEvaluationDecisionType>>,
+    pub permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+}
+
+impl wire::Structure for ResourceSpecificResult {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.eval_resource_name);
+        writer.member(1, &self.eval_resource_decision);
+        writer.member(2, &self.matched_statements);
+        writer.member(3, &self.missing_context_values);
+        writer.member(4, &self.eval_decision_details);
+        writer.member(5, &self.permissions_boundary_decision_detail);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.eval_resource_name = wire::Value::read(reader)?,
+            1 => self.eval_resource_decision = wire::Value::read(reader)?,
+            2 => self.matched_statements = wire::Value::read(reader)?,
+            3 => self.missing_context_values = wire::Value::read(reader)?,
+            4 => self.eval_decision_details = wire::Value::read(reader)?,
+            5 => self.permissions_boundary_decision_detail = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ResourceSpecificResult);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     pub path: String,
     pub role_name: String,
@@ -5161,6 +5713,156 @@ impl wire::Structure for SetDefaultPolicyVersionRequest {
 wire::structure_value!(SetDefaultPolicyVersionRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct SimulateCustomPolicyRequest {
+    pub policy_input_list: Vec<String>,
+    pub permissions_boundary_policy_input_list: Option<Vec<String>>,
+    pub ordered_organization_policy_input_list: Option<Vec<OrderedOrganizationPolicyType>>,
+    pub action_names: Vec<String>,
+    pub resource_arns: Option<Vec<String>>,
+    pub resource_policy: Option<String>,
+    pub resource_owner: Option<String>,
+    pub caller_arn: Option<String>,
+    pub context_entries: Option<Vec<ContextEntry>>,
+    pub resource_handling_option: Option<String>,
+    pub max_items: Option<i32>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for SimulateCustomPolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_input_list);
+        writer.member(1, &self.permissions_boundary_policy_input_list);
+        writer.member(2, &self.ordered_organization_policy_input_list);
+        writer.member(3, &self.action_names);
+        writer.member(4, &self.resource_arns);
+        writer.member(5, &self.resource_policy);
+        writer.member(6, &self.resource_owner);
+        writer.member(7, &self.caller_arn);
+        writer.member(8, &self.context_entries);
+        writer.member(9, &self.resource_handling_option);
+        writer.member(10, &self.max_items);
+        writer.member(11, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_input_list = wire::Value::read(reader)?,
+            1 => self.permissions_boundary_policy_input_list = wire::Value::read(reader)?,
+            2 => self.ordered_organization_policy_input_list = wire::Value::read(reader)?,
+            3 => self.action_names = wire::Value::read(reader)?,
+            4 => self.resource_arns = wire::Value::read(reader)?,
+            5 => self.resource_policy = wire::Value::read(reader)?,
+            6 => self.resource_owner = wire::Value::read(reader)?,
+            7 => self.caller_arn = wire::Value::read(reader)?,
+            8 => self.context_entries = wire::Value::read(reader)?,
+            9 => self.resource_handling_option = wire::Value::read(reader)?,
+            10 => self.max_items = wire::Value::read(reader)?,
+            11 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SimulateCustomPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SimulatePolicyResponse {
+    pub evaluation_results: Option<Vec<EvaluationResult>>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for SimulatePolicyResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.evaluation_results);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.evaluation_results = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SimulatePolicyResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SimulatePrincipalPolicyRequest {
+    pub policy_source_arn: String,
+    pub policy_input_list: Option<Vec<String>>,
+    pub permissions_boundary_policy_input_list: Option<Vec<String>>,
+    pub policy_exclusion_list: Option<Vec<PolicyIdentifier>>,
+    pub action_names: Vec<String>,
+    pub resource_arns: Option<Vec<String>>,
+    pub resource_policy: Option<String>,
+    pub resource_owner: Option<String>,
+    pub caller_arn: Option<String>,
+    pub context_entries: Option<Vec<ContextEntry>>,
+    pub resource_handling_option: Option<String>,
+    pub max_items: Option<i32>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for SimulatePrincipalPolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_source_arn);
+        writer.member(1, &self.policy_input_list);
+        writer.member(2, &self.permissions_boundary_policy_input_list);
+        writer.member(3, &self.policy_exclusion_list);
+        writer.member(4, &self.action_names);
+        writer.member(5, &self.resource_arns);
+        writer.member(6, &self.resource_policy);
+        writer.member(7, &self.resource_owner);
+        writer.member(8, &self.caller_arn);
+        writer.member(9, &self.context_entries);
+        writer.member(10, &self.resource_handling_option);
+        writer.member(11, &self.max_items);
+        writer.member(12, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_source_arn = wire::Value::read(reader)?,
+            1 => self.policy_input_list = wire::Value::read(reader)?,
+            2 => self.permissions_boundary_policy_input_list = wire::Value::read(reader)?,
+            3 => self.policy_exclusion_list = wire::Value::read(reader)?,
+            4 => self.action_names = wire::Value::read(reader)?,
+            5 => self.resource_arns = wire::Value::read(reader)?,
+            6 => self.resource_policy = wire::Value::read(reader)?,
+            7 => self.resource_owner = wire::Value::read(reader)?,
+            8 => self.caller_arn = wire::Value::read(reader)?,
+            9 => self.context_entries = wire::Value::read(reader)?,
+            10 => self.resource_handling_option = wire::Value::read(reader)?,
+            11 => self.max_items = wire::Value::read(reader)?,
+            12 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SimulatePrincipalPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceRoleTemplate {
     pub template_arn: String,
     pub template_minor_version: i32,
@@ -5187,6 +5889,40 @@ impl wire::Structure for SourceRoleTemplate {
 }
 
 wire::structure_value!(SourceRoleTemplate);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statement {
+    pub source_policy_id: Option<String>,
+    pub source_policy_type: Option<PolicySourceType>,
+    pub start_position: Option<Position>,
+    pub end_position: Option<Position>,
+}
+
+impl wire::Structure for Statement {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.source_policy_id);
+        writer.member(1, &self.source_policy_type);
+        writer.member(2, &self.start_position);
+        writer.member(3, &self.end_position);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.source_policy_id = wire::Value::read(reader)?,
+            1 => self.source_policy_type = wire::Value::read(reader)?,
+            2 => self.start_position = wire::Value::read(reader)?,
+            3 => self.end_position = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(Statement);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tag {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use kit::{Caller, Clock, Region, ids};
+use kit::{Attempt, Authority, Caller, Clock, Region, ids};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -51,6 +51,7 @@ pub struct Front {
     inner: Arc<dyn Raw>,
     urls: (Arc<dyn FunctionUrls>, usize),
     identify: Identify,
+    authority: Arc<dyn Authority>,
     clock: Clock,
 }
 
@@ -64,8 +65,10 @@ pub struct FrontParts {
     pub inner: Arc<dyn Raw>,
     /// Function URLs, with their greatest body in bytes.
     pub urls: (Arc<dyn FunctionUrls>, usize),
-    /// Whether signatures are checked.
+    /// Whether signatures are checked, and policies asked.
     pub auth: Auth,
+    /// Who decides what callers may do.
+    pub authority: Arc<dyn Authority>,
     /// Who knows access keys.
     pub keys: Arc<dyn Keys>,
     /// The region of requests that name none.
@@ -109,10 +112,11 @@ struct Named {
 impl Front {
     /// Puts the services behind one way in.
     pub fn new(parts: FrontParts) -> Arc<Front> {
-        let FrontParts { tables, objects, inner, urls, auth, keys, region, domains, clock } = parts;
+        let FrontParts { tables, objects, inner, urls, auth, authority, keys, region, domains, clock } =
+            parts;
         let router = Router::new(tables.iter().map(|(table, _)| table.service()).collect());
         let identify = Identify { auth, keys, region, domains };
-        Arc::new(Front { router, tables, objects, inner, urls, identify, clock })
+        Arc::new(Front { router, tables, objects, inner, urls, identify, authority, clock })
     }
 
     /// The time it goes by.
@@ -161,7 +165,7 @@ impl Front {
         let parts = &head.parts;
         // A browser's own question before a request harms nothing.
         let asks = parts.method == Method::OPTIONS;
-        if self.identify.auth == Auth::Open && !asks && origin::is_foreign(&parts.headers) {
+        if self.identify.auth != Auth::Enforce && !asks && origin::is_foreign(&parts.headers) {
             let text =
                 "In open mode, requests of web pages from elsewhere must be signed by header.";
             return s3_fault(&Fault::new("AccessDenied", text).with_status(403), &head.request_id);
@@ -257,8 +261,7 @@ impl Front {
         let operation = &service.operations[named.operation];
         let prepared = decode(table, &named, head, body)?
             .ok_or_else(|| Fault::not_implemented(service.name, operation.name))?;
-        let (action, resources) = prepared.access(&caller);
-        tracing::trace!(target: "lampejo::access", action, ?resources, caller = %caller.principal.arn);
+        self.permit(&*prepared, &caller, (service, protocol))?;
         let pending = prepared.run(caller);
         let reply = if table.is_cancellable(named.operation) {
             pending.await
@@ -266,6 +269,27 @@ impl Front {
             tokio::spawn(pending).await.unwrap_or_else(|panic| Err(Fault::internal(&panic)))
         };
         Ok((named.operation, reply?))
+    }
+
+    /// Asks whether the caller may; in `open` mode everybody may everything.
+    fn permit(
+        &self,
+        prepared: &dyn Prepared,
+        caller: &Caller,
+        (service, protocol): (&Service, Protocol),
+    ) -> Result<(), Fault> {
+        if self.identify.auth == Auth::Open {
+            return Ok(());
+        }
+        let (action, resources) = prepared.access(caller);
+        let keys = prepared.keys();
+        let attempt = Attempt { caller, action, resources: &resources, keys: &keys };
+        match self.authority.permit(&attempt) {
+            Err(denied) if self.identify.auth == Auth::Enforce => {
+                Err(access_denied(denied.to_string(), protocol, service))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn name(
@@ -337,6 +361,15 @@ impl Front {
             caller.principal = anonymous(caller.account);
         }
         caller
+    }
+}
+
+fn access_denied(sentence: String, protocol: Protocol, service: &Service) -> Fault {
+    match protocol {
+        _ if service.query_compatible => Fault::new("AccessDenied", sentence).with_status(403),
+        Protocol::Query => Fault::new("AccessDenied", sentence).with_status(403),
+        Protocol::RestJson => Fault::new("AccessDeniedException", sentence).with_status(403),
+        Protocol::Json => Fault::new("AccessDeniedException", sentence).with_status(400),
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use kit::{AccountId, Caller, Millis, Principal, PrincipalKind, Region};
+use kit::{AccountId, Caller, Millis, Principal, PrincipalKind, Region, Session};
 
 use crate::{
     Fault,
-    keys::{KeyError, Keys},
+    keys::{Key, KeyError, Keys},
     sigv4::{Claim, Refusal},
 };
 
@@ -16,7 +16,9 @@ use crate::{
 pub enum Auth {
     /// Any credentials pass. A twelve-digit access key is the account.
     Open,
-    /// Signatures must be those of keys that are known.
+    /// As open; what policies say of each call is found out, and nothing is refused.
+    Audit,
+    /// Signatures must be those of keys that are known, and policies must allow the call.
     Enforce,
 }
 
@@ -60,8 +62,8 @@ impl Identify {
         dialect: Dialect,
         body_sha256: impl FnOnce() -> String,
     ) -> Result<Caller, Fault> {
-        let (account, principal) = match (self.auth, arrival.claim) {
-            (Auth::Open, claim) => self.believe(claim, arrival.now),
+        let identity = match (self.auth, arrival.claim) {
+            (Auth::Open | Auth::Audit, claim) => self.believe(claim, arrival.now),
             (Auth::Enforce, Some(claim)) => self.check(claim, &arrival, dialect, body_sha256)?,
             (Auth::Enforce, None) => return Err(missing(dialect)),
         };
@@ -73,28 +75,27 @@ impl Identify {
         })?;
         let header = |name: &str| arrival.parts.headers.get(name).and_then(|it| it.to_str().ok());
         Ok(Caller {
-            account,
+            account: identity.account,
             region,
-            principal,
+            principal: identity.principal,
             access_key: arrival.claim.map(|it| it.access_key.clone()).unwrap_or_default(),
             now: arrival.now,
             request_id: arrival.request_id,
             endpoint: format!("http://{}", header("host").unwrap_or("localhost")),
             trace: header("x-amzn-trace-id").unwrap_or_default().to_owned(),
             source_ip: arrival.source_ip,
+            user_agent: header("user-agent").unwrap_or_default().to_owned(),
+            session: identity.session,
         })
     }
 
     /// Open mode: a known key is who it is, twelve digits are an account, all else the default one.
-    fn believe(&self, claim: Option<&Claim>, now: Millis) -> (AccountId, Principal) {
-        let Some(claim) = claim else {
-            return (AccountId::DEFAULT, Principal::root(AccountId::DEFAULT));
-        };
+    fn believe(&self, claim: Option<&Claim>, now: Millis) -> Identity {
+        let Some(claim) = claim else { return Identity::root(AccountId::DEFAULT) };
         if let Ok(key) = self.keys.find(&claim.access_key, claim.token.as_deref(), now) {
-            return (key.account, key.principal);
+            return key.into();
         }
-        let account = claim.access_key.parse().unwrap_or(AccountId::DEFAULT);
-        (account, Principal::root(account))
+        Identity::root(claim.access_key.parse().unwrap_or(AccountId::DEFAULT))
     }
 
     fn check(
@@ -103,7 +104,7 @@ impl Identify {
         arrival: &Arrival<'_>,
         dialect: Dialect,
         body_sha256: impl FnOnce() -> String,
-    ) -> Result<(AccountId, Principal), Fault> {
+    ) -> Result<Identity, Fault> {
         let now = arrival.now;
         let key = self
             .keys
@@ -121,7 +122,26 @@ impl Identify {
             .verify(&key.secret, arrival.parts, arrival.query, (&hash, &self.domains), now)
             .map_err(|refusal| refused(refusal, dialect, now))?;
         self.keys.used(&claim.access_key, &claim.service, &claim.region, now);
-        Ok((key.account, key.principal))
+        Ok(key.into())
+    }
+}
+
+/// Who it is that a request comes from.
+struct Identity {
+    account: AccountId,
+    principal: Principal,
+    session: Option<Arc<Session>>,
+}
+
+impl Identity {
+    fn root(account: AccountId) -> Identity {
+        Identity { account, principal: Principal::root(account), session: None }
+    }
+}
+
+impl From<Key> for Identity {
+    fn from(key: Key) -> Identity {
+        Identity { account: key.account, principal: key.principal, session: key.session }
     }
 }
 

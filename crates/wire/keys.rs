@@ -1,8 +1,8 @@
 //! What signature checks need to know of access keys.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use kit::{AccountId, Millis, Principal};
+use kit::{AccountId, Millis, Principal, Session};
 
 /// Finds access keys. Implemented by the services that make them.
 pub trait Keys: Send + Sync {
@@ -32,6 +32,8 @@ pub struct Key {
     pub principal: Principal,
     /// Inactive keys sign nothing.
     pub active: bool,
+    /// Of temporary credentials.
+    pub session: Option<Arc<Session>>,
 }
 
 impl fmt::Debug for Key {

@@ -27,17 +27,26 @@ pub struct Access<I> {
     pub action: &'static str,
     /// The ARNs that the input names; empty stands for `*`.
     pub resources: fn(&Caller, &I) -> Vec<Arn>,
+    /// What the input says of the service's own condition keys.
+    pub keys: fn(&I) -> Vec<(String, Vec<String>)>,
 }
 
 impl<I> Access<I> {
     /// An action on the resources that `resources` finds in the input.
     pub const fn new(action: &'static str, resources: fn(&Caller, &I) -> Vec<Arn>) -> Access<I> {
-        Access { action, resources }
+        Access { action, resources, keys: |_| Vec::new() }
     }
 
     /// An action that knows no resources.
     pub const fn any(action: &'static str) -> Access<I> {
-        Access { action, resources: |_, _| Vec::new() }
+        Access { action, resources: |_, _| Vec::new(), keys: |_| Vec::new() }
+    }
+
+    /// With condition keys that the input tells.
+    #[must_use]
+    pub const fn telling(mut self, keys: fn(&I) -> Vec<(String, Vec<String>)>) -> Access<I> {
+        self.keys = keys;
+        self
     }
 }
 
@@ -48,6 +57,9 @@ type Decode = dyn Fn(&mut dyn Reader) -> Result<Box<dyn Prepared>, Malformed> + 
 pub(crate) trait Prepared: Send {
     /// What it needs permission for.
     fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>);
+
+    /// What it says of the service's own condition keys.
+    fn keys(&self) -> Vec<(String, Vec<String>)>;
 
     /// Runs it.
     fn run(self: Box<Self>, caller: Caller) -> Pending;
@@ -71,6 +83,10 @@ where
 {
     fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>) {
         (self.access.action, (self.access.resources)(caller, &self.input))
+    }
+
+    fn keys(&self) -> Vec<(String, Vec<String>)> {
+        (self.access.keys)(&self.input)
     }
 
     fn run(self: Box<Self>, caller: Caller) -> Pending {

@@ -68,6 +68,10 @@ pub enum Error {
     InvalidPolicyArn(String),
     #[error("ARN {0} is not valid.")]
     InvalidBoundaryArn(String),
+    #[error("Invalid Entity Arn: {0} does not clearly define entity type and name.")]
+    InvalidPolicySource(String),
+    #[error("A CallerArn must be provided when a resource policy is used.")]
+    CallerNeeded,
     #[error("Must specify userName when calling with non-User credentials")]
     UserNameNeeded,
     #[error("Invalid Marker.")]
@@ -123,6 +127,8 @@ impl ServiceError for Error {
             }
             E::MalformedPolicy(_) => "MalformedPolicyDocumentException",
             E::InvalidBoundaryArn(_)
+            | E::InvalidPolicySource(_)
+            | E::CallerNeeded
             | E::DuplicateTags
             | E::DuplicatePolicyTags
             | E::ServiceRoleTaken(_) => "InvalidInputException",

@@ -60,7 +60,13 @@ impl Keys for Iam {
             // Long-term keys have no session.
             return Err(KeyError::BadToken);
         }
-        Ok(Key { secret: key.secret.clone(), account: account.id, principal, active: key.active })
+        Ok(Key {
+            secret: key.secret.clone(),
+            account: account.id,
+            principal,
+            active: key.active,
+            session: None,
+        })
     }
 
     fn used(&self, access_key_id: &str, service: &str, region: &str, now: Millis) {

@@ -4,16 +4,20 @@
 //! Read in this order: `resource` (what all kinds share), `user`, `group`, `role`, `policy`,
 //! `instance_profile` (the kinds), `grants` and `document` (policies on identities, and whether a
 //! text is a policy), `account` (an account at one moment), `change` (how it becomes the next),
-//! `store` (rows), `managed` (AWS's own policies), `keys` (signature checks), `table` and `ops`.
+//! `store` (rows), `managed` (AWS's own policies), `keys` (signature checks), `evaluate` (what
+//! policies decide), `authority` (of real calls), `simulate` (of calls that nobody makes), `table`
+//! and `ops`.
 //!
 //! Invariants: all state is in memory and every change of it was durable first; only `change` makes
 //! changes, one at a time. Secrets are in rows and in answers to who made the key, never in logs.
-//! Documents are kept as they were sent. Whether policies allow a request is not decided here.
+//! Documents are kept as they were sent.
 
 mod account;
+mod authority;
 mod change;
 mod document;
 mod error;
+mod evaluate;
 mod grants;
 mod group;
 mod instance_profile;
@@ -28,6 +32,7 @@ mod ports;
 mod resource;
 mod role;
 mod shelf;
+mod simulate;
 mod store;
 mod table;
 mod tags;
@@ -43,6 +48,7 @@ use kit::{AccountId, Clock};
 
 use crate::{
     account::Account,
+    authority::{Documents, Grantees},
     change::{Changed, Draft},
     last_used::Uses,
     store::Accounts,
@@ -55,7 +61,10 @@ pub use crate::{error::Error, keys::RootKey, limits::Quota};
 pub struct Iam {
     store: Store,
     clock: Clock,
+    directory: Arc<Directory>,
     accounts: RwLock<Accounts>,
+    grantees: Grantees,
+    documents: Documents,
     /// Held while a change is decided and made durable: the next one starts from its outcome.
     turn: tokio::sync::Mutex<()>,
     uses: Uses,
@@ -69,15 +78,26 @@ impl Iam {
     /// The store cannot be read.
     pub async fn open(
         store: Store,
-        directory: &Directory,
+        directory: &Arc<Directory>,
         clock: Clock,
     ) -> Result<Arc<Iam>, ReadError> {
         let accounts = RwLock::new(store::load(&store).await?);
         let uses = Uses::new(store::load_last_used(&store).await?);
         let turn = tokio::sync::Mutex::new(());
         let worker = Worker::default();
-        let iam = Arc::new(Iam { store, clock, accounts, turn, uses, worker });
+        let iam = Arc::new(Iam {
+            store,
+            clock,
+            directory: directory.clone(),
+            accounts,
+            grantees: Grantees::default(),
+            documents: Documents::default(),
+            turn,
+            uses,
+            worker,
+        });
         directory.offer_identities(iam.clone());
+        directory.offer_policies("iam", iam.clone());
         iam.start();
         Ok(iam)
     }

@@ -1,9 +1,19 @@
 //! What IAM tells the services that act for its identities.
 
-use bus::Identities;
+use std::sync::Arc;
+
+use bus::{Identities, ResourcePolicies};
 use kit::{Arn, Millis, Region};
 
 use crate::{Iam, document, resource::Kind};
+
+/// A role's policy is its trust policy.
+impl ResourcePolicies for Iam {
+    fn policy(&self, role: &Arn) -> Option<Arc<str>> {
+        let account = self.account(role.account().parse().ok()?);
+        account.role(role).map(|role| Arc::from(role.trust.as_str()))
+    }
+}
 
 impl Identities for Iam {
     fn role(&self, role: &Arn) -> Option<bus::Role> {

@@ -15,7 +15,7 @@ use crate::{
     instance_profile::InstanceProfile,
     ops::{
         access_keys, account, attachments, boundaries, details, groups, inline, policies, profiles,
-        roles, service_roles, tags, users, versions,
+        roles, service_roles, simulate, tags, users, versions,
     },
     policy::Policy,
     resource::{Kind, arn},
@@ -150,6 +150,10 @@ fn with_account(table: Table, iam: &Arc<Iam>) -> Table {
         ListAccountAliases => account::list_aliases, |_, _| Vec::new();
         GetAccountSummary => account::summary, |_, _| Vec::new();
         GetAccountAuthorizationDetails => details::get, |_, _| Vec::new();
+        SimulateCustomPolicy => simulate::custom, |_, _| Vec::new();
+        SimulatePrincipalPolicy => simulate::principal, |_, i| given(&i.policy_source_arn);
+        GetContextKeysForCustomPolicy => simulate::custom_keys, |_, _| Vec::new();
+        GetContextKeysForPrincipalPolicy => simulate::principal_keys, |_, i| given(&i.policy_source_arn);
     }
 }
 

@@ -116,6 +116,7 @@ impl Sqs {
         }
         let ports = Arc::new(ports::Ports(sqs.clone()));
         directory.offer_queues(ports.clone());
+        directory.offer_policies("sqs", ports.clone());
         directory.offer_target("sqs", ports);
         Ok(sqs)
     }

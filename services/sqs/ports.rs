@@ -56,6 +56,14 @@ impl bus::Target for Ports {
     }
 }
 
+impl bus::ResourcePolicies for Ports {
+    fn policy(&self, queue: &Arn) -> Option<Arc<str>> {
+        let queue = self.0.queue_of(queue)?;
+        let policy = queue.record().settings.policy.as_deref().map(Arc::from);
+        policy
+    }
+}
+
 /// A delivery's attributes (`type:value` by name) as message attributes.
 fn message_attributes(
     attributes: &BTreeMap<String, String>,

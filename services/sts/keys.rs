@@ -1,5 +1,7 @@
 //! The access keys of sessions, for signature checks. Keys of users and accounts are IAM's.
 
+use std::sync::Arc;
+
 use kit::Millis;
 use wire::{Key, KeyError, Keys};
 
@@ -28,6 +30,12 @@ impl Keys for Sts {
             account: session.account,
             principal: session.principal,
             active: true,
+            session: Some(Arc::new(kit::Session {
+                policy: session.narrowed.inline,
+                policy_arns: session.narrowed.managed,
+                tags: session.tags,
+                source_identity: session.source_identity,
+            })),
         })
     }
 

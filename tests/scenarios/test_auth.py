@@ -218,6 +218,12 @@ def test_functions_call_with_their_roles_keys(enforcing_server, root_key, sdk_ca
         ],
     }
     iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(trust))
+    allowed = {"Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="function",
+        PolicyName="queues",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": allowed}),
+    )
     s3.create_bucket(Bucket="bucket")
     source = """
 import boto3

@@ -2862,10 +2862,7 @@ static SHAPES: &[Shape] = &[
         ..shape("PolicyRole", Kind::Structure)
     },
     Shape { members: &[member("member", 318)], ..shape("PolicyRoleListType", Kind::List) },
-    Shape {
-        enums: &["user", "group", "role", "aws-managed", "user-managed", "resource", "none"],
-        ..shape("PolicySourceType", Kind::String)
-    },
+    Shape { enums: &["IAM Policy", "Resource Policy"], ..shape("PolicySourceType", Kind::String) },
     Shape {
         enums: &["PermissionsPolicy", "PermissionsBoundary"],
         ..shape("PolicyUsageType", Kind::String)

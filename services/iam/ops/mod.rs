@@ -11,6 +11,7 @@ pub(crate) mod policies;
 pub(crate) mod profiles;
 pub(crate) mod roles;
 pub(crate) mod service_roles;
+pub(crate) mod simulate;
 pub(crate) mod tags;
 pub(crate) mod users;
 pub(crate) mod versions;

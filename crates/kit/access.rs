@@ -1,0 +1,29 @@
+//! Permission: what is asked of whoever decides, and what it answers.
+
+use crate::{Arn, Caller};
+
+/// A call that needs permission.
+pub struct Attempt<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// `sqs:SendMessage`.
+    pub action: &'a str,
+    /// The ARNs that it names, all of which must be allowed; none stands for `*`.
+    pub resources: &'a [Arn],
+    /// What the request says of the service's own condition keys, `s3:prefix`.
+    pub keys: &'a [(String, Vec<String>)],
+}
+
+/// Decides who may do what.
+pub trait Authority: Send + Sync {
+    /// Lets a call go on.
+    ///
+    /// # Errors
+    /// It may not.
+    fn permit(&self, attempt: &Attempt<'_>) -> Result<(), Denied>;
+}
+
+/// A call that may not go on. Its text is AWS's sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Denied(pub String);

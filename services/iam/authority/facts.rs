@@ -1,0 +1,88 @@
+//! The condition keys of a call.
+//!
+//! Source: "AWS global condition context keys" of the IAM user guide.
+
+use std::borrow::Cow;
+
+use kit::{AccountId, Arn, Attempt, PrincipalKind, Tags};
+
+use crate::evaluate::Facts;
+
+/// What a call says of condition keys, found out only when a policy asks.
+pub(crate) struct CallFacts<'a> {
+    pub(crate) attempt: &'a Attempt<'a>,
+    /// Of a session, its role.
+    pub(crate) role: Option<&'a str>,
+    pub(crate) resource: Option<&'a Arn>,
+    /// Whose the resource is.
+    pub(crate) owner: AccountId,
+    /// Of the user or the role.
+    pub(crate) tags: &'a Tags,
+}
+
+impl Facts for CallFacts<'_> {
+    fn values(&self, key: &str) -> Option<Vec<Cow<'_, str>>> {
+        if let Some(value) = self.global(key) {
+            return Some(vec![value]);
+        }
+        let mut own = self.attempt.keys.iter();
+        let (_, values) = own.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        Some(values.iter().map(|value| Cow::Borrowed(value.as_str())).collect())
+    }
+}
+
+impl CallFacts<'_> {
+    fn global(&self, key: &str) -> Option<Cow<'_, str>> {
+        let caller = self.attempt.caller;
+        let principal = &caller.principal;
+        let kind = principal.kind;
+        let temporary = caller.session.is_some();
+        let text = |text: &str| Cow::Owned(text.to_owned());
+        let flag = |yes: bool| Cow::Borrowed(if yes { "true" } else { "false" });
+        if let Some(tag) = key.strip_prefix("aws:principaltag/") {
+            return self.principal_tag(tag);
+        }
+        Some(match key.strip_prefix("aws:")? {
+            "currenttime" => Cow::Owned(caller.now.iso8601_seconds()),
+            "epochtime" => Cow::Owned(caller.now.seconds().to_string()),
+            "sourceip" if !caller.source_ip.is_empty() => text(&caller.source_ip),
+            "useragent" if !caller.user_agent.is_empty() => text(&caller.user_agent),
+            "securetransport" => flag(caller.endpoint.starts_with("https:")),
+            "requestedregion" => text(caller.region.as_str()),
+            "viaawsservice" | "principalisawsservice" => flag(false),
+            "resourceaccount" if self.resource.is_some() => Cow::Owned(self.owner.to_string()),
+            "principaltype" => Cow::Borrowed(type_name(kind)),
+            "userid" => text(&principal.user_id),
+            _ if kind == PrincipalKind::Anonymous => return None,
+            "principalarn" => text(self.role.unwrap_or(principal.arn.as_str())),
+            "principalaccount" => text(principal.arn.account()),
+            "username" if kind == PrincipalKind::User => text(name(principal.arn.resource())),
+            // No second factor is offered here; long-term keys do not say so.
+            "multifactorauthpresent" if temporary => flag(false),
+            "sourceidentity" => text(caller.session.as_ref()?.source_identity.as_ref()?),
+            _ => return None,
+        })
+    }
+
+    /// A session's tags go over those of its role.
+    fn principal_tag(&self, wanted: &str) -> Option<Cow<'_, str>> {
+        let session = self.attempt.caller.session.as_ref();
+        let all = session.into_iter().flat_map(|it| &it.tags).chain(self.tags);
+        let mut fitting = all.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        fitting.next().map(|(_, value)| Cow::Borrowed(value.as_str()))
+    }
+}
+
+fn name(resource: &str) -> &str {
+    resource.rsplit('/').next().unwrap_or_default()
+}
+
+fn type_name(kind: PrincipalKind) -> &'static str {
+    match kind {
+        PrincipalKind::Root => "Account",
+        PrincipalKind::User => "User",
+        PrincipalKind::AssumedRole => "AssumedRole",
+        PrincipalKind::FederatedUser => "FederatedUser",
+        PrincipalKind::Anonymous => "Anonymous",
+    }
+}

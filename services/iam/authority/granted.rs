@@ -1,0 +1,154 @@
+//! What an identity's policies allow, compiled and kept until the account changes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use kit::{Arn, Principal, PrincipalKind, Tags};
+
+use crate::{
+    account::Account,
+    evaluate::Compiled,
+    grants::{Bounded, Identity},
+    resource::Kind,
+    role::Role,
+    user::User,
+};
+
+/// Identities whose policies are kept compiled; when there are more, all are read anew.
+const MAX_GRANTEES: usize = 4096;
+/// Documents of resources and sessions that are kept compiled.
+const MAX_DOCUMENTS: usize = 4096;
+
+/// The policies of one identity.
+#[derive(Debug, Default)]
+pub(crate) struct Granted {
+    /// Inline, attached, and for users those of their groups.
+    pub(crate) policies: Vec<Arc<Compiled>>,
+    /// The names of `policies`.
+    pub(crate) names: Vec<String>,
+    pub(crate) boundary: Option<Arc<Compiled>>,
+    /// Of a session, its role.
+    pub(crate) role: Option<Arn>,
+    /// Tags of the user or the role.
+    pub(crate) tags: Tags,
+}
+
+/// Identities by what their requests call them, each with the account as it was read.
+#[derive(Default)]
+pub(crate) struct Grantees {
+    kept: RwLock<HashMap<Arn, (Arc<Account>, Arc<Granted>)>>,
+}
+
+impl Grantees {
+    /// What this principal's policies allow. Read again only when its account has changed.
+    pub(crate) fn of(&self, account: &Arc<Account>, principal: &Principal) -> Arc<Granted> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, granted)) = kept.get(&principal.arn)
+            && Arc::ptr_eq(of, account)
+        {
+            return granted.clone();
+        }
+        drop(kept);
+        let granted = Arc::new(Granted::read(account, principal));
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_GRANTEES {
+            kept.clear();
+        }
+        kept.insert(principal.arn.clone(), (account.clone(), granted.clone()));
+        granted
+    }
+}
+
+impl Granted {
+    fn read(account: &Account, principal: &Principal) -> Granted {
+        let resource = principal.arn.resource();
+        match principal.kind {
+            PrincipalKind::User => {
+                let name = resource.rsplit('/').next().unwrap_or_default();
+                account
+                    .find::<User>(name)
+                    .map_or_else(|_| Granted::default(), |it| Granted::of_user(account, it))
+            }
+            PrincipalKind::AssumedRole => {
+                let name = resource.split('/').nth(1).unwrap_or_default();
+                account
+                    .find::<Role>(name)
+                    .map_or_else(|_| Granted::default(), |it| Granted::of_role(account, it))
+            }
+            _ => Granted::default(),
+        }
+    }
+
+    fn of_user(account: &Account, user: &User) -> Granted {
+        let mut granted = Granted { tags: user.resource.tags.clone(), ..Granted::default() };
+        granted.add(account, user);
+        for group in account.groups_of(user) {
+            granted.add(account, group.as_ref());
+        }
+        granted.bound(account, user);
+        granted
+    }
+
+    fn of_role(account: &Account, role: &Role) -> Granted {
+        let mut granted = Granted {
+            role: Some(role.arn(account.id)),
+            tags: role.resource.tags.clone(),
+            ..Granted::default()
+        };
+        granted.add(account, role);
+        granted.bound(account, role);
+        granted
+    }
+
+    fn add<T: Identity>(&mut self, account: &Account, identity: &T) {
+        let grants = identity.grants();
+        let inline = grants.inline.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let attached = grants.attached.iter().filter_map(|arn| managed(account, arn));
+        for (name, text) in inline.chain(attached) {
+            self.policies.push(Arc::new(compiled(text)));
+            self.names.push(name.to_owned());
+        }
+    }
+
+    fn bound<T: Bounded>(&mut self, account: &Account, identity: &T) {
+        let Some(arn) = identity.boundary() else { return };
+        // A boundary that is gone allows nothing.
+        let text = managed(account, arn).map_or("", |(_, text)| text);
+        self.boundary = Some(Arc::new(compiled(text)));
+    }
+}
+
+fn managed<'a>(account: &'a Account, arn: &str) -> Option<(&'a str, &'a str)> {
+    let policy = account.policy(arn).ok()?;
+    let document = policy.versions.get(&policy.default)?.document.as_str();
+    Some((policy.resource.name.as_str(), document))
+}
+
+/// A document; what is none allows nothing. All were checked when they were stored.
+fn compiled(text: &str) -> Compiled {
+    Compiled::parse(text).unwrap_or_default()
+}
+
+/// Documents of resources and sessions, by their text.
+#[derive(Default)]
+pub(crate) struct Documents {
+    kept: Mutex<HashMap<Box<str>, Arc<Compiled>>>,
+}
+
+impl Documents {
+    /// The document, compiled.
+    pub(crate) fn compiled(&self, text: &str) -> Arc<Compiled> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept.get(text) {
+            return found.clone();
+        }
+        if kept.len() >= MAX_DOCUMENTS {
+            kept.clear();
+        }
+        let new = Arc::new(compiled(text));
+        kept.insert(text.into(), new.clone());
+        new
+    }
+}

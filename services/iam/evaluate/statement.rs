@@ -1,0 +1,177 @@
+//! Policies in the form in which they are evaluated: read once, kept until they change.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Facts, Key,
+    condition::Condition,
+    pattern::{ArnGlob, Case, Glob, Grammar},
+    principal::{Naming, Principals, Who},
+};
+
+/// A policy, compiled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Compiled {
+    pub(crate) statements: Vec<Statement>,
+}
+
+/// One statement of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
+    /// Where it stands in the document, in bytes.
+    pub(crate) place: Range<usize>,
+    principals: Option<Principals>,
+    actions: Listed<Glob>,
+    resources: Listed<ArnGlob>,
+    conditions: Vec<Condition>,
+}
+
+/// What a statement does when it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// `Action` or `NotAction`, `Resource` or `NotResource`.
+#[derive(Clone, Debug)]
+struct Listed<T> {
+    patterns: Vec<T>,
+    negated: bool,
+}
+
+/// A text that is no policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the text is not a policy document")]
+pub(crate) struct NotAPolicy;
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(rename = "Version")]
+    version: Option<String>,
+    #[serde(rename = "Statement", borrow)]
+    statement: &'a RawValue,
+}
+
+/// A call, as statements are asked about it.
+pub(crate) struct Asked<'a> {
+    /// `sqs:SendMessage`
+    pub(crate) action: &'a str,
+    /// An ARN, or `*` where the action knows no resources.
+    pub(crate) resource: &'a str,
+    pub(crate) who: &'a Who<'a>,
+    pub(crate) facts: &'a dyn Facts,
+}
+
+impl Compiled {
+    /// Reads a document. What has been checked when it was stored is not checked again; what cannot
+    /// be understood matches nothing.
+    pub(crate) fn parse(document: &str) -> Result<Compiled, NotAPolicy> {
+        let read: Document = serde_json::from_str(document).map_err(|_| NotAPolicy)?;
+        let variables = read.version.as_deref() == Some("2012-10-17");
+        let raw = read.statement.get();
+        let texts: Vec<&RawValue> = match raw.starts_with('[') {
+            true => serde_json::from_str(raw).map_err(|_| NotAPolicy)?,
+            false => vec![read.statement],
+        };
+        let statements = texts.into_iter().map(|text| {
+            let start = text.get().as_ptr() as usize - document.as_ptr() as usize;
+            Statement::parse(text.get(), start..start + text.get().len(), variables)
+        });
+        Ok(Compiled { statements: statements.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Compiled {
+    /// The context keys that its statements name.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.statements.iter().flat_map(Statement::keys)
+    }
+
+    /// The context keys for want of which a statement does not speak of this call.
+    pub(crate) fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Key> {
+        self.statements.iter().flat_map(|statement| statement.missing(asked))
+    }
+}
+
+impl Statement {
+    fn parse(text: &str, place: Range<usize>, variables: bool) -> Result<Statement, NotAPolicy> {
+        let statement: Value = serde_json::from_str(text).map_err(|_| NotAPolicy)?;
+        let effect = match statement["Effect"].as_str() {
+            Some("Allow") => Effect::Allow,
+            Some("Deny") => Effect::Deny,
+            _ => return Err(NotAPolicy),
+        };
+        let grammar = Grammar { wildcards: true, variables: false, case: Case::Insensitive };
+        let principals = match (statement.get("Principal"), statement.get("NotPrincipal")) {
+            (Some(listed), _) => Some(Principals::parse(listed, false)),
+            (None, Some(listed)) => Some(Principals::parse(listed, true)),
+            (None, None) => None,
+        };
+        let conditions = statement.get("Condition");
+        Ok(Statement {
+            sid: statement["Sid"].as_str().filter(|sid| !sid.is_empty()).map(str::to_owned),
+            effect,
+            place,
+            principals,
+            actions: Listed::of(&statement, "Action", "NotAction", |it| Glob::parse(it, grammar)),
+            resources: Listed::of(&statement, "Resource", "NotResource", |it| {
+                ArnGlob::parse(it, variables)
+            }),
+            conditions: conditions.map_or(Vec::new(), |it| Condition::parse(it, variables)),
+        })
+    }
+
+    /// The context keys that it names.
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        let resources = self.resources.patterns.iter().flat_map(ArnGlob::keys);
+        resources.chain(self.conditions.iter().flat_map(Condition::keys))
+    }
+
+    /// The context keys for want of which it does not speak of a call whose action and resource are
+    /// its own.
+    fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Key> {
+        let speaks = self.actions.matches(|action| action.matches(asked.action, asked.facts))
+            && self.resources.matches(|resource| resource.matches(asked.resource, asked.facts));
+        let failing = self.conditions.iter().filter(|it| !it.holds(asked.facts));
+        let keys = failing.filter(move |_| speaks).flat_map(Condition::keys);
+        keys.filter(|key| asked.facts.values(key.lower()).is_none())
+    }
+
+    /// Whether it speaks of a call that an identity makes.
+    pub(crate) fn applies(&self, asked: &Asked<'_>) -> bool {
+        self.actions.matches(|action| action.matches(asked.action, asked.facts))
+            && self.resources.matches(|resource| resource.matches(asked.resource, asked.facts))
+            && self.conditions.iter().all(|condition| condition.holds(asked.facts))
+    }
+
+    /// How directly it names who makes the call, if it speaks of it; for policies of resources.
+    pub(crate) fn names(&self, asked: &Asked<'_>) -> Naming {
+        let naming = self.principals.as_ref().map_or(Naming::No, |it| it.naming(asked.who));
+        if naming != Naming::No && self.applies(asked) { naming } else { Naming::No }
+    }
+}
+
+impl<T> Listed<T> {
+    fn of(statement: &Value, name: &str, negation: &str, parse: impl Fn(&str) -> T) -> Listed<T> {
+        let (element, negated) = match statement.get(name) {
+            Some(element) => (Some(element), false),
+            None => (statement.get(negation), true),
+        };
+        let texts = element.into_iter().flat_map(|element| {
+            let one = std::slice::from_ref(element);
+            element.as_array().map_or(one, Vec::as_slice).iter().filter_map(Value::as_str)
+        });
+        // A policy that is part of a resource may leave it unnamed: no pattern, negated, is all.
+        Listed { patterns: texts.map(parse).collect(), negated }
+    }
+
+    fn matches(&self, matches: impl Fn(&T) -> bool) -> bool {
+        self.negated != self.patterns.iter().any(matches)
+    }
+}

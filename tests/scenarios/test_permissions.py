@@ -1,0 +1,211 @@
+"""What policies let callers do, with `--auth enforce`."""
+
+import json
+
+import pytest
+
+from lampejo_server import ACCOUNT, REGION
+
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
+
+
+def document(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action, resource="*", **more):
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+@pytest.fixture(scope="module")
+def strict(start, sandbox):
+    """A server that enforces, with clients of its root."""
+    with start(isolation=sandbox, auth="enforce") as server:
+        lines = [line.strip() for line in server.rest_of_greeting(7)]
+        found = dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
+        server.root = (found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+        server.client("sqs", *server.root).create_queue(QueueName="orders")
+        yield server
+
+
+@pytest.fixture
+def user(strict, name):
+    """Makes a user with these statements; answers with its name and key."""
+    iam = strict.client("iam", *strict.root)
+
+    def create(*statements):
+        iam.create_user(UserName=name)
+        if statements:
+            iam.put_user_policy(
+                UserName=name, PolicyName="inline", PolicyDocument=document(*statements)
+            )
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return name, (key["AccessKeyId"], key["SecretAccessKey"])
+
+    return create
+
+
+@pytest.fixture
+def url(strict):
+    return strict.client("sqs", *strict.root).get_queue_url(QueueName="orders")["QueueUrl"]
+
+
+def test_a_user_may_what_its_policies_allow_and_no_more(strict, user, url, refused):
+    who, key = user(allow("sqs:SendMessage", QUEUE))
+    sqs = strict.client("sqs", *key)
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{who}"
+    with refused(
+        "AccessDenied",
+        f"User: {arn} is not authorized to perform: sqs:ReceiveMessage on resource: {QUEUE} "
+        "because no identity-based policy allows the sqs:ReceiveMessage action",
+    ):
+        sqs.receive_message(QueueUrl=url)
+    with refused(
+        "AccessDenied",
+        f"User: {arn} is not authorized to perform: iam:ListUsers on resource: "
+        f"arn:aws:iam::{ACCOUNT}:user/ because no identity-based policy allows the iam:ListUsers "
+        "action",
+        403,
+    ):
+        strict.client("iam", *key).list_users()
+    assert strict.client("sts", *key).get_caller_identity()["Arn"] == arn
+
+
+def test_a_denial_is_stronger_than_any_permission(strict, user, url, refused):
+    who, key = user(allow("*"), deny("sqs:Send*", QUEUE))
+    with refused(
+        "AccessDenied",
+        f"User: arn:aws:iam::{ACCOUNT}:user/{who} is not authorized to perform: sqs:SendMessage "
+        f"on resource: {QUEUE} with an explicit deny in an identity-based policy",
+    ):
+        strict.client("sqs", *key).send_message(QueueUrl=url, MessageBody="x")
+
+
+def test_a_boundary_bounds(strict, user, url, refused):
+    iam = strict.client("iam", *strict.root)
+    who, key = user(allow("*"))
+    arn = iam.create_policy(PolicyName=f"{who}-b", PolicyDocument=document(allow("s3:*")))
+    iam.put_user_permissions_boundary(
+        UserName=who, PermissionsBoundary=arn["Policy"]["Arn"]
+    )
+    with refused("AccessDenied") as refusal:
+        strict.client("sqs", *key).send_message(QueueUrl=url, MessageBody="x")
+    assert refusal.message.endswith(
+        "because no permissions boundary allows the sqs:SendMessage action"
+    )
+
+
+def test_groups_and_conditions_count(strict, user, url, refused):
+    iam = strict.client("iam", *strict.root)
+    who, key = user()
+    iam.create_group(GroupName=who)
+    condition = {"StringEquals": {"aws:username": [who]}, "IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}
+    iam.put_group_policy(
+        GroupName=who,
+        PolicyName="p",
+        PolicyDocument=document(allow("sqs:GetQueueAttributes", Condition=condition)),
+    )
+    sqs = strict.client("sqs", *key)
+    with refused("AccessDenied"):
+        sqs.get_queue_attributes(QueueUrl=url)
+    iam.add_user_to_group(GroupName=who, UserName=who)
+    sqs.get_queue_attributes(QueueUrl=url)
+
+
+def test_a_queue_lets_a_user_in_by_its_own_policy(strict, user, url):
+    who, key = user()
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{who}"},
+        "Action": "sqs:SendMessage",
+        "Resource": QUEUE,
+    }
+    root = strict.client("sqs", *strict.root)
+    root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(statement)})
+    strict.client("sqs", *key).send_message(QueueUrl=url, MessageBody="x")
+    root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+
+
+def test_a_role_is_assumed_only_by_whom_it_trusts(strict, user, url, refused):
+    iam = strict.client("iam", *strict.root)
+    who, key = user()
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{who}"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(RoleName=who, AssumeRolePolicyDocument=document(trust))["Role"]
+    iam.put_role_policy(
+        RoleName=who, PolicyName="p", PolicyDocument=document(allow("sqs:*", QUEUE))
+    )
+    sts = strict.client("sts", *key)
+    given = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="night")["Credentials"]
+    session = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    strict.client("sqs", *session).send_message(QueueUrl=url, MessageBody="x")
+
+    narrow = sts.assume_role(
+        RoleArn=role["Arn"],
+        RoleSessionName="night",
+        Policy=document(allow("sqs:GetQueueUrl")),
+    )["Credentials"]
+    narrow = (narrow["AccessKeyId"], narrow["SecretAccessKey"], narrow["SessionToken"])
+    with refused("AccessDenied") as refusal:
+        strict.client("sqs", *narrow).send_message(QueueUrl=url, MessageBody="x")
+    assert refusal.message.endswith("because no session policy allows the sqs:SendMessage action")
+
+    iam.update_assume_role_policy(
+        RoleName=who,
+        PolicyDocument=document({**trust, "Principal": {"Service": "lambda.amazonaws.com"}}),
+    )
+    with refused("AccessDenied") as refusal:
+        sts.assume_role(RoleArn=role["Arn"], RoleSessionName="night")
+    assert "is not authorized to perform: sts:AssumeRole on resource" in refusal.message
+
+
+def test_the_simulator_tells_what_would_be_decided(server, name):
+    iam = server.client("iam")
+    answer = iam.simulate_custom_policy(
+        PolicyInputList=[document(allow("s3:Get*", "arn:aws:s3:::b/*"), deny("s3:GetBucketAcl"))],
+        ActionNames=["s3:GetObject", "s3:PutObject", "s3:GetBucketAcl"],
+        ResourceArns=["arn:aws:s3:::b/k"],
+    )
+    decisions = {it["EvalActionName"]: it["EvalDecision"] for it in answer["EvaluationResults"]}
+    assert decisions == {
+        "s3:GetObject": "allowed",
+        "s3:PutObject": "implicitDeny",
+        "s3:GetBucketAcl": "explicitDeny",
+    }
+    [matched] = answer["EvaluationResults"][0]["MatchedStatements"]
+    assert matched["SourcePolicyId"] == "PolicyInputList.1"
+    assert matched["SourcePolicyType"] == "IAM Policy"
+    assert matched["StartPosition"] == {"Line": 1, "Column": 41}
+
+    iam.create_user(UserName=name)
+    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="p",
+        PolicyDocument=document(allow("sqs:*", Condition=condition)),
+    )
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+    [result] = iam.simulate_principal_policy(
+        PolicySourceArn=arn, ActionNames=["sqs:SendMessage"], ResourceArns=[QUEUE]
+    )["EvaluationResults"]
+    assert result["EvalDecision"] == "implicitDeny"
+    assert result["MissingContextValues"] == ["aws:MultiFactorAuthPresent"]
+    keys = iam.get_context_keys_for_principal_policy(PolicySourceArn=arn)["ContextKeyNames"]
+    assert keys == ["aws:MultiFactorAuthPresent"]
+    entry = {
+        "ContextKeyName": "aws:MultiFactorAuthPresent",
+        "ContextKeyType": "boolean",
+        "ContextKeyValues": ["true"],
+    }
+    [result] = iam.simulate_principal_policy(
+        PolicySourceArn=arn, ActionNames=["sqs:SendMessage"], ContextEntries=[entry]
+    )["EvaluationResults"]
+    assert result["EvalDecision"] == "allowed"
