@@ -318,6 +318,11 @@ pub trait ResourcePolicies: Send + Sync {
     /// The document of the resource of this ARN, if there is such a resource and it has one. From
     /// memory: asked for every call.
     fn policy(&self, resource: &Arn) -> Option<Arc<str>>;
+
+    /// Whose the resource is.
+    fn owner(&self, resource: &Arn) -> Option<AccountId> {
+        resource.account().parse().ok()
+    }
 }
 
 /// Who offers what. Filled once at start, before the first request.
@@ -383,10 +388,10 @@ impl Directory {
             .insert(service, policies);
     }
 
-    /// The policy of a resource.
-    pub fn policy(&self, arn: &Arn) -> Option<Arc<str>> {
+    /// Who knows the policy of the resource of an ARN.
+    pub fn policies(&self, arn: &Arn) -> Option<Arc<dyn ResourcePolicies>> {
         let policies = self.policies.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        policies.get(arn.service())?.policy(arn)
+        policies.get(arn.service()).cloned()
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::{Arn, Caller};
 
+/// Condition keys, each with the values that a request has for it.
+pub type ConditionKeys = [(String, Vec<String>)];
+
 /// A call that needs permission.
 pub struct Attempt<'a> {
     /// Who calls.
@@ -11,7 +14,7 @@ pub struct Attempt<'a> {
     /// The ARNs that it names, all of which must be allowed; none stands for `*`.
     pub resources: &'a [Arn],
     /// What the request says of the service's own condition keys, `s3:prefix`.
-    pub keys: &'a [(String, Vec<String>)],
+    pub keys: &'a ConditionKeys,
 }
 
 /// Decides who may do what.

@@ -12,7 +12,7 @@ use bus::{Bus, Directory};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use iam::Iam;
-use kit::{AccountId, Caller, Clock};
+use kit::{AccountId, Attempt, Authority, Caller, Clock, Denied};
 use lambda::{InstanceLogs, InstanceSurroundings, Lambda, ServeConnection};
 use logs::Logs;
 use runtime::Pool;
@@ -110,7 +110,16 @@ impl Server {
         let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
         let object_keys = ObjectKeys { keys: keys.clone(), clock: clock.clone() };
         let secrets = (config.auth == Auth::Enforce).then(|| Arc::new(object_keys) as _);
-        let objects = s3.http(FrontSettings { domains: config.domains.clone(), secrets });
+        let authority: Option<Arc<dyn Authority>> = match config.auth {
+            Auth::Open => None,
+            Auth::Audit => Some(Arc::new(Audited(iam.clone()))),
+            Auth::Enforce => Some(iam.clone()),
+        };
+        let objects = s3.http(FrontSettings {
+            domains: config.domains.clone(),
+            secrets,
+            authority: authority.clone(),
+        });
         let inner = Inner {
             clock: clock.clone(),
             test_clock: config.test_clock,
@@ -131,11 +140,10 @@ impl Server {
             inner: Arc::new(inner),
             urls: (lambda.clone(), FUNCTION_URL_BODY_LIMIT_BYTES),
             auth: match config.auth {
-                Auth::Open => wire::Auth::Open,
-                Auth::Audit => wire::Auth::Audit,
+                Auth::Open | Auth::Audit => wire::Auth::Open,
                 Auth::Enforce => wire::Auth::Enforce,
             },
-            authority: iam.clone(),
+            authority,
             keys,
             region: config.region.clone(),
             domains: config.domains.clone(),
@@ -196,6 +204,18 @@ fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeC
             drop(place);
         });
     })
+}
+
+/// Has policies asked, and lets every call go on.
+struct Audited(Arc<Iam>);
+
+impl Authority for Audited {
+    fn permit(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
+        if let Err(denied) = self.0.permit(attempt) {
+            tracing::info!(target: "lampejo::audit", %denied, "policies would refuse this call");
+        }
+        Ok(())
+    }
 }
 
 /// Long-term keys are IAM's, sessions STS's.

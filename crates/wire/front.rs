@@ -51,7 +51,7 @@ pub struct Front {
     inner: Arc<dyn Raw>,
     urls: (Arc<dyn FunctionUrls>, usize),
     identify: Identify,
-    authority: Arc<dyn Authority>,
+    authority: Option<Arc<dyn Authority>>,
     clock: Clock,
 }
 
@@ -65,10 +65,10 @@ pub struct FrontParts {
     pub inner: Arc<dyn Raw>,
     /// Function URLs, with their greatest body in bytes.
     pub urls: (Arc<dyn FunctionUrls>, usize),
-    /// Whether signatures are checked, and policies asked.
+    /// Whether signatures are checked.
     pub auth: Auth,
-    /// Who decides what callers may do.
-    pub authority: Arc<dyn Authority>,
+    /// Who decides what callers may do; without, everybody may everything.
+    pub authority: Option<Arc<dyn Authority>>,
     /// Who knows access keys.
     pub keys: Arc<dyn Keys>,
     /// The region of requests that name none.
@@ -165,7 +165,7 @@ impl Front {
         let parts = &head.parts;
         // A browser's own question before a request harms nothing.
         let asks = parts.method == Method::OPTIONS;
-        if self.identify.auth != Auth::Enforce && !asks && origin::is_foreign(&parts.headers) {
+        if self.identify.auth == Auth::Open && !asks && origin::is_foreign(&parts.headers) {
             let text =
                 "In open mode, requests of web pages from elsewhere must be signed by header.";
             return s3_fault(&Fault::new("AccessDenied", text).with_status(403), &head.request_id);
@@ -204,8 +204,8 @@ impl Front {
 
     /// S3: signed, or anonymous where the request or the mode allows it.
     async fn objects(&self, head: Head, body: Incoming) -> Response<Body> {
-        let unsigned_by_nature = head.parts.method == Method::OPTIONS || is_post_form(&head.parts);
-        let caller = if head.claim.is_none() && unsigned_by_nature {
+        let caller = if head.claim.is_none() {
+            // A bucket's policy, or a form's, may let anybody in.
             Ok(self.anyone(&head))
         } else {
             // S3 requests name their body's hash, or say that it is not signed.
@@ -271,25 +271,19 @@ impl Front {
         Ok((named.operation, reply?))
     }
 
-    /// Asks whether the caller may; in `open` mode everybody may everything.
+    /// Asks whether the caller may.
     fn permit(
         &self,
         prepared: &dyn Prepared,
         caller: &Caller,
         (service, protocol): (&Service, Protocol),
     ) -> Result<(), Fault> {
-        if self.identify.auth == Auth::Open {
-            return Ok(());
-        }
+        let Some(authority) = &self.authority else { return Ok(()) };
         let (action, resources) = prepared.access(caller);
         let keys = prepared.keys();
         let attempt = Attempt { caller, action, resources: &resources, keys: &keys };
-        match self.authority.permit(&attempt) {
-            Err(denied) if self.identify.auth == Auth::Enforce => {
-                Err(access_denied(denied.to_string(), protocol, service))
-            }
-            _ => Ok(()),
-        }
+        let permitted = authority.permit(&attempt);
+        permitted.map_err(|denied| access_denied(denied.to_string(), protocol, service))
     }
 
     fn name(
@@ -469,10 +463,6 @@ fn protocol(service: &Service, parts: &Parts) -> Protocol {
 
 fn is_form(parts: &Parts) -> bool {
     parts.method == Method::POST && media_type(parts, "application/x-www-form-urlencoded")
-}
-
-fn is_post_form(parts: &Parts) -> bool {
-    parts.method == Method::POST && media_type(parts, "multipart/form-data")
 }
 
 /// Whether the body is of a type, whatever its parameters.

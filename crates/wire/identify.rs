@@ -16,9 +16,7 @@ use crate::{
 pub enum Auth {
     /// Any credentials pass. A twelve-digit access key is the account.
     Open,
-    /// As open; what policies say of each call is found out, and nothing is refused.
-    Audit,
-    /// Signatures must be those of keys that are known, and policies must allow the call.
+    /// Signatures must be those of keys that are known.
     Enforce,
 }
 
@@ -63,7 +61,7 @@ impl Identify {
         body_sha256: impl FnOnce() -> String,
     ) -> Result<Caller, Fault> {
         let identity = match (self.auth, arrival.claim) {
-            (Auth::Open | Auth::Audit, claim) => self.believe(claim, arrival.now),
+            (Auth::Open, claim) => self.believe(claim, arrival.now),
             (Auth::Enforce, Some(claim)) => self.check(claim, &arrival, dialect, body_sha256)?,
             (Auth::Enforce, None) => return Err(missing(dialect)),
         };

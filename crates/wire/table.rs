@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use kit::{Arn, Caller};
+use kit::{Arn, Caller, ConditionKeys};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -28,23 +28,23 @@ pub struct Access<I> {
     /// The ARNs that the input names; empty stands for `*`.
     pub resources: fn(&Caller, &I) -> Vec<Arn>,
     /// What the input says of the service's own condition keys.
-    pub keys: fn(&I) -> Vec<(String, Vec<String>)>,
+    pub keys: fn(&I) -> Box<ConditionKeys>,
 }
 
 impl<I> Access<I> {
     /// An action on the resources that `resources` finds in the input.
     pub const fn new(action: &'static str, resources: fn(&Caller, &I) -> Vec<Arn>) -> Access<I> {
-        Access { action, resources, keys: |_| Vec::new() }
+        Access { action, resources, keys: |_| Box::default() }
     }
 
     /// An action that knows no resources.
     pub const fn any(action: &'static str) -> Access<I> {
-        Access { action, resources: |_, _| Vec::new(), keys: |_| Vec::new() }
+        Access { action, resources: |_, _| Vec::new(), keys: |_| Box::default() }
     }
 
     /// With condition keys that the input tells.
     #[must_use]
-    pub const fn telling(mut self, keys: fn(&I) -> Vec<(String, Vec<String>)>) -> Access<I> {
+    pub const fn telling(mut self, keys: fn(&I) -> Box<ConditionKeys>) -> Access<I> {
         self.keys = keys;
         self
     }
@@ -59,7 +59,7 @@ pub(crate) trait Prepared: Send {
     fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>);
 
     /// What it says of the service's own condition keys.
-    fn keys(&self) -> Vec<(String, Vec<String>)>;
+    fn keys(&self) -> Box<ConditionKeys>;
 
     /// Runs it.
     fn run(self: Box<Self>, caller: Caller) -> Pending;
@@ -85,7 +85,7 @@ where
         (self.access.action, (self.access.resources)(caller, &self.input))
     }
 
-    fn keys(&self) -> Vec<(String, Vec<String>)> {
+    fn keys(&self) -> Box<ConditionKeys> {
         (self.access.keys)(&self.input)
     }
 

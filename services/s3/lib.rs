@@ -20,6 +20,7 @@ mod conditions;
 mod cors;
 mod document;
 mod error;
+mod guard;
 mod history;
 mod http;
 mod intake;
@@ -84,6 +85,7 @@ impl S3 {
         let sequence = AtomicU64::new(sequence_at(clock.now()));
         let s3 = Arc::new(S3 { store, bus, buckets, readers: Readers::default(), sequence });
         let port = Arc::new(ports::Port(Arc::downgrade(&s3)));
+        s3.bus.directory().offer_policies("s3", port.clone());
         s3.bus.directory().offer_objects(port.clone());
         s3.bus.directory().offer_target("s3", port);
         Ok(s3)

@@ -3,14 +3,20 @@
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use bus::{Delivery, DeliveryError, NoSuchObject, ObjectBytes, Objects};
+use bus::{Delivery, DeliveryError, NoSuchObject, ObjectBytes, Objects, ResourcePolicies};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use kit::Caller;
+use kit::{AccountId, Arn, Caller};
 use s3s::{Body, dto};
 use wire::ServiceError;
 
-use crate::{Error, S3, bucket::Versioning, http::Call, ops};
+use crate::{
+    Error, S3,
+    bucket::{Bucket, Versioning},
+    document::kind,
+    http::Call,
+    ops,
+};
 
 /// S3 as a port. Weak, since S3 holds the directory that holds this.
 pub(crate) struct Port(pub(crate) Weak<S3>);
@@ -21,8 +27,26 @@ impl Port {
         self.0.upgrade().ok_or_else(stopping)
     }
 
+    /// The bucket of an ARN, or that of an object's.
+    fn bucket(&self, resource: &Arn) -> Option<Arc<Bucket>> {
+        let name = resource.resource().split('/').next().unwrap_or_default();
+        self.0.upgrade()?.buckets.find(name, None).ok()
+    }
+
     async fn write(&self, caller: &Caller, input: dto::PutObjectInput) -> Result<(), Error> {
         ops::put::run(self.s3()?, Call::from(caller.clone()), input).await.map(drop)
+    }
+}
+
+impl ResourcePolicies for Port {
+    fn policy(&self, resource: &Arn) -> Option<Arc<str>> {
+        let bucket = self.bucket(resource)?;
+        bucket.row.documents.get(kind::POLICY).map(|text| Arc::from(text.as_str()))
+    }
+
+    /// ARNs of buckets and objects do not say whose they are.
+    fn owner(&self, resource: &Arn) -> Option<AccountId> {
+        self.bucket(resource).map(|bucket| bucket.row.account)
     }
 }
 

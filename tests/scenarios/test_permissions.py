@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore import UNSIGNED
 
 from lampejo_server import ACCOUNT, REGION
 
@@ -209,3 +210,45 @@ def test_the_simulator_tells_what_would_be_decided(server, name):
         PolicySourceArn=arn, ActionNames=["sqs:SendMessage"], ContextEntries=[entry]
     )["EvaluationResults"]
     assert result["EvalDecision"] == "allowed"
+
+
+def test_buckets_and_objects_are_guarded(strict, user, name, refused):
+    root = strict.client("s3", *strict.root)
+    root.create_bucket(Bucket=name)
+    root.put_object(Bucket=name, Key="home/a", Body=b"x")
+    bucket, home = f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/home/*"
+    listing = allow("s3:ListBucket", bucket, Condition={"StringLike": {"s3:prefix": "home/*"}})
+    who, key = user(allow(["s3:GetObject", "s3:DeleteObject"], home), listing)
+    s3 = strict.client("s3", *key)
+    assert s3.get_object(Bucket=name, Key="home/a")["Body"].read() == b"x"
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{who}"
+    with refused(
+        "AccessDenied",
+        f'User: {arn} is not authorized to perform: s3:PutObject on resource: "{bucket}/home/b" '
+        "because no identity-based policy allows the s3:PutObject action",
+        403,
+    ):
+        s3.put_object(Bucket=name, Key="home/b", Body=b"x")
+    s3.list_objects_v2(Bucket=name, Prefix="home/")
+    with refused("AccessDenied"):
+        s3.list_objects_v2(Bucket=name)
+    deleted = s3.delete_objects(
+        Bucket=name, Delete={"Objects": [{"Key": "home/a"}, {"Key": "other"}]}
+    )
+    assert [it["Key"] for it in deleted["Deleted"]] == ["home/a"]
+    assert [(it["Key"], it["Code"]) for it in deleted["Errors"]] == [("other", "AccessDenied")]
+
+
+def test_a_bucket_policy_lets_anybody_in(strict, name, refused):
+    root = strict.client("s3", *strict.root)
+    root.create_bucket(Bucket=name)
+    root.put_object(Bucket=name, Key="open/a", Body=b"x")
+    root.delete_public_access_block(Bucket=name)
+    anybody = strict.client("s3", signature_version=UNSIGNED)
+    with refused("AccessDenied", "Access Denied", 403):
+        anybody.get_object(Bucket=name, Key="open/a")
+    statement = allow("s3:GetObject", f"arn:aws:s3:::{name}/open/*", Principal="*")
+    root.put_bucket_policy(Bucket=name, Policy=document(statement))
+    assert anybody.get_object(Bucket=name, Key="open/a")["Body"].read() == b"x"
+    with refused("AccessDenied"):
+        anybody.put_object(Bucket=name, Key="open/b", Body=b"x")

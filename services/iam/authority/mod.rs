@@ -54,11 +54,16 @@ impl Iam {
         let session = self.session_policies(caller);
         let session: Option<Vec<&Compiled>> =
             session.as_ref().map(|policies| policies.iter().map(|it| &**it).collect());
-        let document = resource.and_then(|resource| self.directory.policy(resource));
+        let of_service = resource.and_then(|it| Some((it, self.directory.policies(it)?)));
+        let document = of_service.as_ref().and_then(|(it, policies)| policies.policy(it));
         let of_resource = document.map(|text| self.documents.compiled(&text));
         let role = granted.role.as_ref().map(Arn::as_str);
         let text = resource.map_or("*", Arn::as_str);
-        let owner = resource.and_then(|it| it.account().parse().ok()).unwrap_or(caller.account);
+        let owner = match of_service {
+            Some((it, policies)) => policies.owner(it),
+            None => resource.and_then(|it| it.account().parse().ok()),
+        };
+        let owner = owner.unwrap_or(caller.account);
         let facts = CallFacts { attempt, role, resource, owner, tags: &granted.tags };
         let request = Request {
             action: attempt.action,

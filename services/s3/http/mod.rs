@@ -21,7 +21,7 @@ use futures::{StreamExt, TryStreamExt, future};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request::Parts};
 use http_body::Frame;
 use http_body_util::{BodyStream, StreamBody};
-use kit::{Caller, PrincipalKind};
+use kit::{Authority, Caller, PrincipalKind};
 use s3s::{StdError, service::S3Service};
 use wire::ServiceError;
 
@@ -32,7 +32,7 @@ pub(crate) use answer::HOST_ID;
 pub(crate) use operations::Call;
 pub(crate) use payload::Trailer;
 
-use crate::{Error, S3, cors, object};
+use crate::{Error, S3, cors, guard::Guard, object};
 use address::Address;
 use answer::Failure;
 use payload::Encoding;
@@ -44,6 +44,8 @@ pub struct FrontSettings {
     pub domains: Vec<String>,
     /// Set where signatures are enforced.
     pub secrets: Option<Arc<dyn Secrets>>,
+    /// Set where policies are asked.
+    pub authority: Option<Arc<dyn Authority>>,
 }
 
 /// S3 over HTTP.
@@ -82,6 +84,7 @@ impl Front {
         } else {
             parts.extensions.insert(failure.clone());
             parts.extensions.insert(caller);
+            parts.extensions.insert(Guard(self.settings.authority.clone()));
             Box::pin(self.answer(&address, parts, body, &failure)).await
         };
         let mut response = match answered {
@@ -114,11 +117,11 @@ impl Front {
         }
         clean_headers(&mut parts.headers, &encoding);
         let is_form = post::is_form(&parts, address);
-        // A form's policy says who sends it. Nothing else that only looks like a form to whoever
-        // let it in comes without a signature.
+        // A form's policy says who sends it; else only a bucket's policy lets nobody in particular in.
         let caller = parts.extensions.get::<Caller>();
         let nobody = caller.is_none_or(|it| it.principal.kind == PrincipalKind::Anonymous);
-        if self.settings.secrets.is_some() && nobody && !is_form {
+        let unguarded = self.settings.secrets.is_some() && self.settings.authority.is_none();
+        if unguarded && nobody && !is_form {
             return Err(Error::denied());
         }
         let body = if matches!(encoding, Encoding::Plain) && !is_form {

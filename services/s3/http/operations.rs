@@ -3,16 +3,20 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use http::HeaderMap;
 use kit::Caller;
+use percent_encoding::percent_decode_str;
 use s3s::{
     S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto,
     service::{S3Service, S3ServiceBuilder},
     validation::NameValidation,
 };
 
-use super::{answer::Failure, payload::Trailer, post::Posted};
+use super::{address::Address, answer::Failure, payload::Trailer, post::Posted};
 use crate::{
     Error, S3,
+    access::Subject,
+    guard::Guard,
     ops::{
         acl, attributes, bucket, configuration, copy, delete, get, identified, lifecycle, list,
         lock, multipart, notification, policy, put, settings, tagging,
@@ -27,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) trailer: Option<Trailer>,
     /// An upload form.
     pub(crate) is_form: bool,
+    /// Who decides about what the input names beyond the request's own bucket and key.
+    pub(crate) guard: Guard,
 }
 
 impl Deref for Call {
@@ -39,7 +45,7 @@ impl Deref for Call {
 
 impl From<Caller> for Call {
     fn from(caller: Caller) -> Call {
-        Call { caller, trailer: None, is_form: false }
+        Call { caller, trailer: None, is_form: false, guard: Guard::default() }
     }
 }
 
@@ -63,6 +69,7 @@ struct Operations(Arc<S3>);
 
 async fn answer<I, O, F>(
     s3: &Arc<S3>,
+    operation: &'static str,
     mut request: S3Request<I>,
     run: impl FnOnce(Arc<S3>, Call, I) -> F,
 ) -> S3Result<S3Response<O>>
@@ -73,13 +80,82 @@ where
     let caller = caller.ok_or_else(|| S3Error::new(S3ErrorCode::InternalError))?;
     let trailer = request.extensions.remove::<Trailer>();
     let is_form = request.extensions.remove::<Posted>().is_some();
-    let answered = run(s3.clone(), Call { caller, trailer, is_form }, request.input).await;
+    let guard = request.extensions.remove::<Guard>().unwrap_or_default();
+    let permitted = permit(&guard, &caller, operation, &request);
+    let answered = match permitted {
+        Ok(()) => run(s3.clone(), Call { caller, trailer, is_form, guard }, request.input).await,
+        Err(error) => Err(error),
+    };
     answered.map(S3Response::new).map_err(|error| {
         if let Some(failure) = request.extensions.get::<Failure>() {
             failure.note(&error);
         }
         S3Error::new(S3ErrorCode::InternalError)
     })
+}
+
+/// Asks for the permissions of a request.
+fn permit<I>(
+    guard: &Guard,
+    caller: &Caller,
+    operation: &str,
+    request: &S3Request<I>,
+) -> Result<(), Error> {
+    if guard.0.is_none() {
+        return Ok(());
+    }
+    let address = Address::parse("", request.uri.path(), &[]);
+    let query: Vec<(String, String)> = request.uri.query().map(parameters).unwrap_or_default();
+    let source = request.headers.get("x-amz-copy-source").and_then(|it| it.to_str().ok());
+    let source = source.map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
+    let source = source.as_deref().and_then(|text| {
+        let (path, version) =
+            text.split_once("?versionId=").map_or((text, false), |it| (it.0, true));
+        let (bucket, key) = path.trim_start_matches('/').split_once('/')?;
+        Some((bucket, key, version))
+    });
+    let subject = Subject {
+        bucket: &address.bucket,
+        key: &address.key,
+        names_version: query.iter().any(|(name, _)| name == "versionId"),
+        source,
+    };
+    guard.permit(caller, operation, subject, &keys(&query, &request.headers))
+}
+
+/// S3's condition keys that requests tell ("Actions, resources, and condition keys for Amazon S3").
+fn keys(query: &[(String, String)], headers: &HeaderMap) -> Vec<(String, Vec<String>)> {
+    const PARAMETERS: [(&str, &str); 4] = [
+        ("prefix", "s3:prefix"),
+        ("delimiter", "s3:delimiter"),
+        ("max-keys", "s3:max-keys"),
+        ("versionId", "s3:VersionId"),
+    ];
+    const HEADERS: [&str; 7] = [
+        "x-amz-acl",
+        "x-amz-copy-source",
+        "x-amz-metadata-directive",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-storage-class",
+        "x-amz-content-sha256",
+    ];
+    let parameters = query.iter().filter_map(|(name, value)| {
+        let (_, key) = PARAMETERS.iter().find(|(parameter, _)| parameter == name)?;
+        Some(((*key).to_owned(), vec![value.clone()]))
+    });
+    let headers = HEADERS.iter().filter_map(|name| {
+        let value = headers.get(*name)?.to_str().ok()?;
+        Some((format!("s3:{name}"), vec![value.to_owned()]))
+    });
+    parameters.chain(headers).collect()
+}
+
+fn parameters(query: &str) -> Vec<(String, String)> {
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
 }
 
 macro_rules! operations {
@@ -90,7 +166,8 @@ macro_rules! operations {
                 &self,
                 request: S3Request<dto::$input>,
             ) -> S3Result<S3Response<dto::$output>> {
-                answer(&self.0, request, $run).await
+                let operation = stringify!($input).trim_end_matches("Input");
+                answer(&self.0, operation, request, $run).await
             })*
         }
     };

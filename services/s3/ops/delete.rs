@@ -7,8 +7,8 @@ use s3s::dto;
 use wire::ServiceError;
 
 use crate::{
-    Error, S3, conditions::WriteConditions, history::Place, http::Call, limits, lock::Bypass,
-    object, write::Deleted,
+    Error, S3, access::Subject, conditions::WriteConditions, history::Place, http::Call, limits,
+    lock::Bypass, object, write::Deleted,
 };
 
 /// Keys of one request that are deleted at once: their commits gather into one sync.
@@ -99,6 +99,13 @@ async fn delete_listed(
     bypass: Bypass,
 ) -> Result<Deleted, Error> {
     object::check_key(&place.key)?;
+    let subject = Subject {
+        bucket: &place.bucket,
+        key: &place.key,
+        names_version: wanted.version_id.is_some(),
+        source: None,
+    };
+    call.guard.permit(call, "DeleteObject", subject, &[])?;
     let if_match = wanted.e_tag.clone().map(dto::ETagCondition::ETag);
     let conditions = WriteConditions::new(if_match, None)?;
     run(s3, call, place, wanted.version_id.as_deref(), &conditions, bypass).await

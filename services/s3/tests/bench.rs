@@ -104,7 +104,7 @@ impl Bench {
         let bus = Bus::new(store.clone(), clock.clone(), Arc::new(Directory::default()));
         let s3 = S3::open(store.clone(), bus.clone(), clock.clone()).await.unwrap();
         let domains = vec!["localhost".to_owned()];
-        let front = s3.http(FrontSettings { domains, secrets });
+        let front = s3.http(FrontSettings { domains, secrets, authority: None });
         let caller = Caller::internal(AccountId::DEFAULT, Region::default(), clock.now());
         Bench { front, bus, store, clock, caller, folder }
     }

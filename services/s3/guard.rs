@@ -1,0 +1,52 @@
+//! Asks for the permissions of S3's operations.
+
+use std::{fmt, sync::Arc};
+
+use kit::{Arn, Attempt, Authority, Caller, ConditionKeys, PrincipalKind};
+
+use crate::{
+    Error,
+    access::{Permission, Subject, permissions},
+};
+
+/// Who decides what callers may do with buckets and objects; everybody may everything without it.
+#[derive(Clone, Default)]
+pub(crate) struct Guard(pub(crate) Option<Arc<dyn Authority>>);
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guard").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Guard {
+    /// Lets an operation go on that has all the permissions it needs. `keys` is what the request
+    /// says of S3's condition keys.
+    pub(crate) fn permit(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        subject: Subject<'_>,
+        keys: &ConditionKeys,
+    ) -> Result<(), Error> {
+        let Some(authority) = &self.0 else { return Ok(()) };
+        // Operations without a row here are not built.
+        for Permission { action, resource } in permissions(operation, subject).unwrap_or_default() {
+            let resources: &[Arn] = resource.as_slice();
+            let attempt = Attempt { caller, action, resources, keys };
+            authority.permit(&attempt).map_err(|denied| match caller.principal.kind {
+                PrincipalKind::Anonymous => Error::denied(),
+                // S3 puts the resource in quotes, which no other service does.
+                _ => Error::AccessDenied { message: quoted(denied.0, resources) },
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn quoted(sentence: String, resources: &[Arn]) -> String {
+    match resources {
+        [resource] => sentence.replacen(resource.as_str(), &format!("\"{resource}\""), 1),
+        _ => sentence,
+    }
+}
