@@ -59,8 +59,7 @@ impl bus::Target for Ports {
 impl bus::ResourcePolicies for Ports {
     fn policy(&self, queue: &Arn) -> Option<Arc<str>> {
         let queue = self.0.queue_of(queue)?;
-        let policy = queue.record().settings.policy.as_deref().map(Arc::from);
-        policy
+        queue.record().settings.policy.as_deref().map(Arc::from)
     }
 }
 

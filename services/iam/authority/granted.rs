@@ -38,17 +38,22 @@ pub(crate) struct Granted {
 /// Identities by what their requests call them, each with the account as it was read.
 #[derive(Default)]
 pub(crate) struct Grantees {
-    kept: RwLock<HashMap<Arn, (Arc<Account>, Arc<Granted>)>>,
+    kept: RwLock<HashMap<Arn, Kept>>,
+}
+
+struct Kept {
+    /// The account as it was read.
+    account: Arc<Account>,
+    granted: Arc<Granted>,
 }
 
 impl Grantees {
     /// What this principal's policies allow. Read again only when its account has changed.
     pub(crate) fn of(&self, account: &Arc<Account>, principal: &Principal) -> Arc<Granted> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, granted)) = kept.get(&principal.arn)
-            && Arc::ptr_eq(of, account)
-        {
-            return granted.clone();
+        let found = kept.get(&principal.arn).filter(|it| Arc::ptr_eq(&it.account, account));
+        if let Some(found) = found {
+            return found.granted.clone();
         }
         drop(kept);
         let granted = Arc::new(Granted::read(account, principal));
@@ -56,7 +61,8 @@ impl Grantees {
         if kept.len() >= MAX_GRANTEES {
             kept.clear();
         }
-        kept.insert(principal.arn.clone(), (account.clone(), granted.clone()));
+        let new = Kept { account: account.clone(), granted: granted.clone() };
+        kept.insert(principal.arn.clone(), new);
         granted
     }
 }
