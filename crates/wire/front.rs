@@ -112,8 +112,18 @@ struct Named {
 impl Front {
     /// Puts the services behind one way in.
     pub fn new(parts: FrontParts) -> Arc<Front> {
-        let FrontParts { tables, objects, inner, urls, auth, authority, keys, region, domains, clock } =
-            parts;
+        let FrontParts {
+            tables,
+            objects,
+            inner,
+            urls,
+            auth,
+            authority,
+            keys,
+            region,
+            domains,
+            clock,
+        } = parts;
         let router = Router::new(tables.iter().map(|(table, _)| table.service()).collect());
         let identify = Identify { auth, keys, region, domains };
         Arc::new(Front { router, tables, objects, inner, urls, identify, authority, clock })
