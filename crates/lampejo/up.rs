@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -41,6 +42,9 @@ const LAMBDA_BODY_LIMIT_BYTES: usize = 70_167_211;
 const INSTANCES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 100, 6)), 0);
 /// The greatest request of a function URL ("Lambda quotas": 6 MB), in bytes.
 const FUNCTION_URL_BODY_LIMIT_BYTES: usize = 6_291_456;
+
+/// Requests have ended with what served them; clients that do not read their answers have this long.
+const CLIENTS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// Everything that runs, in the order in which it must end.
 struct Server {
@@ -157,12 +161,15 @@ impl Server {
     }
 
     /// Lets what is under way finish; nothing new begins.
-    async fn end(self, stop: watch::Sender<bool>, serving: tokio::task::JoinHandle<()>) {
+    async fn end(self, stop: watch::Sender<bool>, mut serving: tokio::task::JoinHandle<()>) {
         stop.send_replace(true);
         self.lambda.shutdown().await;
         self.bus.shutdown().await;
         self.pool.shutdown().await;
-        let _ = serving.await;
+        let clients = Clock::default().within(CLIENTS_END_WITHIN, &mut serving).await;
+        if clients.is_none() {
+            serving.abort();
+        }
         self.lambda.settle().await;
         self.sqs.shutdown().await;
         self.logs.shutdown().await;

@@ -185,3 +185,15 @@ def test_a_version_streams_under_its_own_number(client, streaming):
     response = stream(client, function, Qualifier=version)
     assert response["ExecutedVersion"] == version
     assert read(response) == (b"one", {})
+
+
+def test_a_client_that_reads_no_further_does_not_keep_a_server_from_stopping(own_server, node, name):
+    source = HANDLER.replace(
+        "BODY", "for (;;) if (!response.write('x'.repeat(65536))) await new Promise("
+        "(resolve) => response.once('drain', resolve));"
+    )
+    settings = {"Runtime": node, "MemorySize": 512, "Timeout": 60}
+    own_server.function(name, source, file="index.js", **settings)
+    response = stream(own_server.client("lambda"), name)
+    next(iter(response["EventStream"]))
+    assert own_server.stop() == 0
