@@ -10,6 +10,7 @@
 mod dead;
 mod deliver;
 mod delivery;
+mod guarded;
 mod outbox;
 mod ports;
 #[cfg(test)]

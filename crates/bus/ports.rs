@@ -9,9 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kit::{AccountId, Arn, Caller, Millis, Region};
+use kit::{AccountId, Arn, Authority, Caller, Millis, Region};
 
-use crate::{Delivery, DeliveryError};
+use crate::{Delivery, DeliveryError, guarded::Guarded};
 
 /// A service that events can be delivered into: a function, a queue, a topic.
 #[async_trait]
@@ -332,6 +332,7 @@ pub struct Directory {
     streams: RwLock<BTreeMap<&'static str, Arc<dyn Stream>>>,
     origins: RwLock<BTreeMap<&'static str, Arc<dyn Origin>>>,
     policies: RwLock<BTreeMap<&'static str, Arc<dyn ResourcePolicies>>>,
+    authority: OnceLock<Arc<dyn Authority>>,
     queues: OnceLock<Arc<dyn Queue>>,
     objects: OnceLock<Arc<dyn Objects>>,
     logs: OnceLock<Arc<dyn Logs>>,
@@ -348,10 +349,24 @@ impl Directory {
             .insert(service, target);
     }
 
-    /// The target for an ARN.
+    /// Names who decides what callers, services and roles may do. Without, everybody may everything.
+    pub fn guard(&self, authority: Arc<dyn Authority>) {
+        let _ = self.authority.set(authority);
+    }
+
+    /// Who decides.
+    pub fn authority(&self) -> Option<&Arc<dyn Authority>> {
+        self.authority.get()
+    }
+
+    /// The target for an ARN, behind its policy where policies are asked.
     pub fn target(&self, arn: &Arn) -> Option<Arc<dyn Target>> {
         let targets = self.targets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        targets.get(arn.service()).cloned()
+        let target = targets.get(arn.service()).cloned()?;
+        Some(match self.authority() {
+            Some(authority) => Arc::new(Guarded { target, authority: authority.clone() }),
+            None => target,
+        })
     }
 
     /// Names who offers the streams of a service (`kinesis`, `dynamodb`).

@@ -11,7 +11,7 @@ mod clock;
 pub mod ids;
 mod place;
 
-pub use access::{Attempt, Authority, ConditionKeys, Denied};
+pub use access::{Attempt, Authority, ConditionKeys, Denied, Service};
 pub use arn::{Arn, InvalidArn};
 pub use caller::{Caller, Principal, PrincipalKind, Session};
 pub use clock::{Clock, Millis};

@@ -114,11 +114,8 @@ impl Server {
         let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
         let object_keys = ObjectKeys { keys: keys.clone(), clock: clock.clone() };
         let secrets = (config.auth == Auth::Enforce).then(|| Arc::new(object_keys) as _);
-        let authority: Option<Arc<dyn Authority>> = match config.auth {
-            Auth::Open => None,
-            Auth::Audit => Some(Arc::new(Audited(iam.clone()))),
-            Auth::Enforce => Some(iam.clone()),
-        };
+        let authority = authority(config.auth, &iam);
+        authority.iter().for_each(|authority| directory.guard(authority.clone()));
         let objects = s3.http(FrontSettings {
             domains: config.domains.clone(),
             secrets,
@@ -211,6 +208,15 @@ fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeC
             drop(place);
         });
     })
+}
+
+/// Who decides what callers, services and roles may do.
+fn authority(auth: Auth, iam: &Arc<Iam>) -> Option<Arc<dyn Authority>> {
+    match auth {
+        Auth::Open => None,
+        Auth::Audit => Some(Arc::new(Audited(iam.clone()))),
+        Auth::Enforce => Some(iam.clone()),
+    }
 }
 
 /// Has policies asked, and lets every call go on.

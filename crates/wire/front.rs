@@ -291,7 +291,7 @@ impl Front {
         let Some(authority) = &self.authority else { return Ok(()) };
         let (action, resources) = prepared.access(caller);
         let keys = prepared.keys();
-        let attempt = Attempt { caller, action, resources: &resources, keys: &keys };
+        let attempt = Attempt { caller, service: None, action, resources: &resources, keys: &keys };
         let permitted = authority.permit(&attempt);
         permitted.map_err(|denied| access_denied(denied.to_string(), protocol, service))
     }

@@ -241,6 +241,15 @@ pub enum Error {
     )]
     WeightOutOfRange { weights: String },
 
+    // roles
+    #[error("The role defined for the function cannot be assumed by Lambda.")]
+    RoleNotAssumable,
+    #[error("The provided execution role does not have permissions to call {name} on {service}")]
+    RoleLacks { name: &'static str, service: &'static str },
+    /// Its text is the sentence of who decides.
+    #[error("{0}")]
+    AccessDenied(String),
+
     // others
     #[error("User: {caller} is not authorized to perform this operation on resource: {function}")]
     OtherAccount { caller: String, function: String },
@@ -430,9 +439,10 @@ impl Error {
             | E::TooGreat { .. }
             | E::WeightOutOfRange { .. }
             | E::UnknownCompatibleRuntime { .. } => "ValidationException",
-            E::OtherAccount { .. } | E::LayerForbidden { .. } | E::HotReloadOff => {
-                "AccessDeniedException"
-            }
+            E::AccessDenied(_)
+            | E::OtherAccount { .. }
+            | E::LayerForbidden { .. }
+            | E::HotReloadOff => "AccessDeniedException",
             E::PublicPolicy => "PublicPolicyException",
             E::SigningConfigGone(_) => "CodeSigningConfigNotFoundException",
             E::CodeNotVerified(_) => "CodeVerificationFailedException",
@@ -456,9 +466,10 @@ impl ServiceError for Error {
         match self {
             Error::Storage { .. } => Fault::internal(self),
             Error::DiskFull => fault.with_status(503),
-            Error::OtherAccount { .. } | Error::LayerForbidden { .. } | Error::HotReloadOff => {
-                fault.with_status(403)
-            }
+            Error::AccessDenied(_)
+            | Error::OtherAccount { .. }
+            | Error::LayerForbidden { .. }
+            | Error::HotReloadOff => fault.with_status(403),
             Error::ZippedTooLarge => fault.with_status(413).with_member("Type", "User"),
             Error::NotBuilt(_) => fault.with_status(501),
             Error::Throttled(throttled) => {

@@ -18,6 +18,7 @@ mod code;
 pub mod cost;
 mod download;
 mod error;
+mod execution;
 mod function;
 mod functions;
 mod invoke;

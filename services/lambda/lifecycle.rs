@@ -15,6 +15,7 @@ impl Lambda {
     /// The mappings cannot be read.
     pub async fn start(self: &Arc<Self>) -> Result<(), ReadError> {
         self.bus.directory().offer_target("lambda", self.clone());
+        self.bus.directory().offer_policies("lambda", self.clone());
         for live in self.functions.provisioned() {
             self.keep_provisioned(&live.function.key, Some(&live), None);
         }

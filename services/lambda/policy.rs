@@ -4,6 +4,7 @@
 //! `AddPermission` makes one, `document` reads policies that callers wrote.
 
 mod document;
+mod port;
 mod statement;
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ impl Guard {
         // Operations without a row here are not built.
         for Permission { action, resource } in permissions(operation, subject).unwrap_or_default() {
             let resources: &[Arn] = resource.as_slice();
-            let attempt = Attempt { caller, action, resources, keys };
+            let attempt = Attempt { caller, service: None, action, resources, keys };
             authority.permit(&attempt).map_err(|denied| match caller.principal.kind {
                 PrincipalKind::Anonymous => Error::denied(),
                 // S3 puts the resource in quotes, which no other service does.

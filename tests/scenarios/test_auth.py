@@ -218,10 +218,11 @@ def test_functions_call_with_their_roles_keys(enforcing_server, root_key, sdk_ca
         ],
     }
     iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(trust))
-    allowed = {"Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": "*"}
+    actions = ["sqs:CreateQueue", "s3:PutObject"]
+    allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     iam.put_role_policy(
         RoleName="function",
-        PolicyName="queues",
+        PolicyName="work",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": allowed}),
     )
     s3.create_bucket(Bucket="bucket")

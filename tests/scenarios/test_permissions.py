@@ -5,7 +5,7 @@ import json
 import pytest
 from botocore import UNSIGNED
 
-from lampejo_server import ACCOUNT, REGION
+from lampejo_server import ACCOUNT, PYTHON, REGION, package
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
 
@@ -252,3 +252,112 @@ def test_a_bucket_policy_lets_anybody_in(strict, name, refused):
     assert anybody.get_object(Bucket=name, Key="open/a")["Body"].read() == b"x"
     with refused("AccessDenied"):
         anybody.put_object(Bucket=name, Key="open/b", Body=b"x")
+
+
+TRUST = document(
+    {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+)
+
+
+@pytest.fixture
+def role(strict, name):
+    """Makes a role that Lambda may assume, with these statements; answers with its ARN."""
+    iam = strict.client("iam", *strict.root)
+
+    def create(*statements):
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]
+        if statements:
+            iam.put_role_policy(
+                RoleName=name, PolicyName="p", PolicyDocument=document(*statements)
+            )
+        return made["Arn"]
+
+    return create
+
+
+def create_function(client, name, role):
+    source = "def handler(event, context):\n    return 1\n"
+    return client.create_function(
+        FunctionName=name,
+        Runtime=PYTHON,
+        Handler="index.handler",
+        Role=role,
+        Code={"ZipFile": package({"index.py": source})},
+    )["FunctionArn"]
+
+
+def test_a_role_is_handed_over_only_by_whom_may_pass_it(strict, user, role, name, refused):
+    arn = role()
+    who, key = user(allow("lambda:*"))
+    functions = strict.client("lambda", *key)
+    with refused(
+        "AccessDeniedException",
+        f"User: arn:aws:iam::{ACCOUNT}:user/{who} is not authorized to perform: iam:PassRole on "
+        f"resource: {arn} because no identity-based policy allows the iam:PassRole action",
+        403,
+    ):
+        create_function(functions, name, arn)
+    condition = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    strict.client("iam", *strict.root).put_user_policy(
+        UserName=who,
+        PolicyName="inline",
+        PolicyDocument=document(allow("lambda:*"), allow("iam:PassRole", arn, Condition=condition)),
+    )
+    create_function(functions, name, arn)
+    with refused(
+        "InvalidParameterValueException",
+        "The role defined for the function cannot be assumed by Lambda.",
+    ):
+        nobodys = f"arn:aws:iam::{ACCOUNT}:role/none"
+        create_function(strict.client("lambda", *strict.root), f"{name}-2", nobodys)
+
+
+def test_a_bucket_fires_only_what_lets_it(strict, role, name, refused):
+    functions, s3 = (strict.client(it, *strict.root) for it in ("lambda", "s3"))
+    arn = create_function(functions, name, role())
+    s3.create_bucket(Bucket=name)
+    configuration = {
+        "LambdaFunctionConfigurations": [
+            {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+        ]
+    }
+
+    def notify():
+        s3.put_bucket_notification_configuration(
+            Bucket=name, NotificationConfiguration=configuration
+        )
+
+    with refused(
+        "InvalidArgument", "Unable to validate the following destination configurations"
+    ):
+        notify()
+    functions.add_permission(
+        FunctionName=name,
+        StatementId="bucket",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{name}",
+        SourceAccount=ACCOUNT,
+    )
+    notify()
+
+
+def test_a_mapping_needs_what_its_functions_role_may(strict, role, name, refused):
+    functions, sqs = (strict.client(it, *strict.root) for it in ("lambda", "sqs"))
+    create_function(functions, name, role())
+    sqs.create_queue(QueueName=name)
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    with refused(
+        "InvalidParameterValueException",
+        "The provided execution role does not have permissions to call ReceiveMessage on SQS",
+    ):
+        functions.create_event_source_mapping(EventSourceArn=queue, FunctionName=name)
+    strict.client("iam", *strict.root).attach_role_policy(
+        RoleName=name,
+        PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
+    )
+    functions.create_event_source_mapping(EventSourceArn=queue, FunctionName=name)

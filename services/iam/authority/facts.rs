@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use kit::{AccountId, Arn, Attempt, PrincipalKind, Tags};
+use kit::{AccountId, Arn, Attempt, PrincipalKind, Service, Tags};
 
 use crate::evaluate::Facts;
 
@@ -22,7 +22,11 @@ pub(crate) struct CallFacts<'a> {
 
 impl Facts for CallFacts<'_> {
     fn values(&self, key: &str) -> Option<Vec<Cow<'_, str>>> {
-        if let Some(value) = self.global(key) {
+        let global = match &self.attempt.service {
+            Some(service) => of_service(service, key),
+            None => self.global(key),
+        };
+        if let Some(value) = global {
             return Some(vec![value]);
         }
         let mut own = self.attempt.keys.iter();
@@ -71,6 +75,17 @@ impl CallFacts<'_> {
         let mut fitting = all.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         fitting.next().map(|(_, value)| Cow::Borrowed(value.as_str()))
     }
+}
+
+/// The condition keys of a service that acts for itself.
+fn of_service<'a>(service: &Service<'a>, key: &str) -> Option<Cow<'a, str>> {
+    Some(match key {
+        "aws:sourcearn" => Cow::Borrowed(service.source?.as_str()),
+        "aws:sourceaccount" => Cow::Owned(service.account?.to_string()),
+        "aws:principalservicename" => Cow::Borrowed(service.name),
+        "aws:principalisawsservice" => Cow::Borrowed("true"),
+        _ => return None,
+    })
 }
 
 fn name(resource: &str) -> &str {

@@ -9,7 +9,7 @@ mod sentence;
 
 use std::sync::Arc;
 
-use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind};
+use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind, Service};
 
 use crate::{
     Iam,
@@ -54,12 +54,12 @@ impl Iam {
         let session = self.session_policies(caller);
         let session: Option<Vec<&Compiled>> =
             session.as_ref().map(|policies| policies.iter().map(|it| &**it).collect());
-        let of_service = resource.and_then(|it| Some((it, self.directory.policies(it)?)));
-        let document = of_service.as_ref().and_then(|(it, policies)| policies.policy(it));
+        let keeper = resource.and_then(|it| Some((it, self.directory.policies(it)?)));
+        let document = keeper.as_ref().and_then(|(it, policies)| policies.policy(it));
         let of_resource = document.map(|text| self.documents.compiled(&text));
         let role = granted.role.as_ref().map(Arn::as_str);
         let text = resource.map_or("*", Arn::as_str);
-        let owner = match of_service {
+        let owner = match keeper {
             Some((it, policies)) => policies.owner(it),
             None => resource.and_then(|it| it.account().parse().ok()),
         };
@@ -69,7 +69,7 @@ impl Iam {
             action: attempt.action,
             resource: text,
             owner,
-            who: who(caller, role),
+            who: attempt.service.map_or_else(|| who(caller, role), of_service),
             facts: &facts,
         };
         let policies = Policies {
@@ -98,6 +98,10 @@ impl Iam {
         let inline = session.policy.iter().map(|text| self.documents.compiled(text));
         Some(inline.chain(managed).collect())
     }
+}
+
+fn of_service(service: Service<'_>) -> Who<'_> {
+    Who { kind: Kind::Service, account: None, arn: service.name, role: None, id: "" }
 }
 
 fn who<'a>(caller: &'a Caller, role: Option<&'a str>) -> Who<'a> {

@@ -10,7 +10,8 @@ use super::Judged;
 
 /// The sentence of a call that was refused.
 pub(crate) fn of(attempt: &Attempt<'_>, judged: &Judged<'_>) -> String {
-    let (caller, action) = (&attempt.caller.principal.arn, attempt.action);
+    let (caller, action) = (attempt.caller.principal.arn.as_str(), attempt.action);
+    let caller = attempt.service.map_or(caller, |service| service.name);
     let resource = judged.resource;
     let start =
         format!("User: {caller} is not authorized to perform: {action} on resource: {resource}");

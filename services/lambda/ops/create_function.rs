@@ -41,6 +41,7 @@ pub(crate) async fn run(
     let mut settings = Settings::created(input)?;
     settings.layers = lambda.layers.used(&caller, &layers)?;
     lambda.check_dead_letter(&key, settings.dead_letter.as_ref())?;
+    lambda.check_role(&caller, &settings.role)?;
     if lambda.functions.get(&key).is_ok() {
         return Err(Error::FunctionExists(key.name));
     }

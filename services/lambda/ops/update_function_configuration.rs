@@ -21,6 +21,9 @@ pub(crate) async fn run(
     // Once before the machine is asked, so that unknown runtimes are told first.
     settings.apply(input.clone())?;
     lambda.check_dead_letter(&key, settings.dead_letter.as_ref())?;
+    if settings.role != latest.settings.role {
+        lambda.check_role(&caller, &settings.role)?;
+    }
     if let Some(runtime) = runtime {
         lambda.check_runtime(&runtime).await?;
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kit::{Arn, Attempt, Authority, Caller};
 use wire::{Fault, FunctionUrls, ServiceError, UrlAnswer, UrlRequest, UrlResponse};
 
 use crate::{
@@ -36,7 +37,7 @@ impl FunctionUrls for Lambda {
         let mut answer = match preflight(&route, &request) {
             Some(response) => response.into(),
             None => {
-                let mut answer = match may_call(&route, &request) {
+                let mut answer = match self.may_call(&route, &request) {
                     Ok(()) => self.answer(&route, &request, &trace).await,
                     Err(refusal) => refusal.into(),
                 };
@@ -93,14 +94,39 @@ impl Lambda {
     }
 }
 
-/// Whether the caller may, or the refusal.
-fn may_call(route: &Route, request: &UrlRequest) -> Result<(), UrlResponse> {
+impl Lambda {
+    /// Whether the caller may, or the refusal.
+    fn may_call(&self, route: &Route, request: &UrlRequest) -> Result<(), UrlResponse> {
+        let caller = match &request.signer {
+            _ if route.url.auth == AuthType::None => None,
+            Ok(signer) => signer.as_ref(),
+            Err(fault) => return Err(UrlResponse::of_fault(fault)),
+        };
+        let admitted = match (self.bus.directory().authority(), caller) {
+            (Some(authority), Some(caller)) => permitted(&**authority, route, caller),
+            _ => admitted(route, caller),
+        };
+        if admitted { Ok(()) } else { Err(denied(FORBIDDEN)) }
+    }
+}
+
+/// Whether all policies that have a say let a caller use both actions that a URL needs.
+fn permitted(authority: &dyn Authority, route: &Route, caller: &Caller) -> bool {
+    let Ok(resource) = route.arn().parse::<Arn>() else { return false };
+    let keys = [
+        ("lambda:FunctionUrlAuthType".to_owned(), vec!["AWS_IAM".to_owned()]),
+        ("lambda:InvokedViaFunctionUrl".to_owned(), vec!["true".to_owned()]),
+    ];
+    ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"].iter().all(|action| {
+        let resources = std::slice::from_ref(&resource);
+        let attempt = Attempt { caller, service: None, action, resources, keys: &keys };
+        authority.permit(&attempt).is_ok()
+    })
+}
+
+/// Whether the function's policy lets a caller in where no others are asked.
+fn admitted(route: &Route, caller: Option<&Caller>) -> bool {
     let auth = route.url.auth;
-    let caller = match &request.signer {
-        _ if auth == AuthType::None => None,
-        Ok(signer) => signer.as_ref(),
-        Err(fault) => return Err(UrlResponse::of_fault(fault)),
-    };
     let resource = route.arn();
     let call = Call {
         caller: caller.map(|caller| (caller.account, &caller.principal)),
@@ -108,7 +134,7 @@ fn may_call(route: &Route, request: &UrlRequest) -> Result<(), UrlResponse> {
         resource: &resource,
         auth,
     };
-    if route.grants.admit(call) { Ok(()) } else { Err(denied(FORBIDDEN)) }
+    route.grants.admit(call)
 }
 
 /// The answer to a browser's question before its request, where the URL has rules for it.

@@ -38,6 +38,9 @@ pub(crate) async fn run(
     let _turn = lambda.sources.turn.lock().await;
     refuse_twin(&lambda, &mapping)?;
     source::check(&lambda, &mapping).await?;
+    if let Source::Queue(queue) = &source {
+        lambda.check_polls(&function.function, queue)?;
+    }
     source::check_visibility(&lambda, &mapping, timeout).await?;
     lambda.save_mapping(&mapping).await?;
     let mapping = lambda.sources.put(&lambda, mapping, Some(State::Creating));

@@ -1,0 +1,62 @@
+//! What functions' roles must allow, and who may hand them over. Nothing is asked where nobody
+//! decides.
+
+use kit::{Arn, Attempt, Caller, Principal, PrincipalKind, Service, Session};
+
+use crate::{Error, Lambda};
+
+const LAMBDA: &str = "lambda.amazonaws.com";
+
+impl Lambda {
+    /// Whether a caller may give a function this role, and whether Lambda may assume it.
+    pub(crate) fn check_role(&self, caller: &Caller, role: &str) -> Result<(), Error> {
+        let Some(authority) = self.bus.directory().authority() else { return Ok(()) };
+        let role: Arn = role.parse().map_err(|_| Error::RoleNotAssumable)?;
+        let resources = std::slice::from_ref(&role);
+        let keys = [("iam:PassedToService".to_owned(), vec![LAMBDA.to_owned()])];
+        let passing =
+            Attempt { caller, service: None, action: "iam:PassRole", resources, keys: &keys };
+        authority.permit(&passing).map_err(|denied| Error::AccessDenied(denied.to_string()))?;
+        let service = Service { name: LAMBDA, source: None, account: None };
+        let action = "sts:AssumeRole";
+        let assuming = Attempt { caller, service: Some(service), action, resources, keys: &[] };
+        authority.permit(&assuming).map_err(|_| Error::RoleNotAssumable)
+    }
+
+    /// Whether a function's role lets Lambda poll a queue for it.
+    pub(crate) fn check_polls(
+        &self,
+        function: &runtime::Function,
+        queue: &Arn,
+    ) -> Result<(), Error> {
+        let Some(authority) = self.bus.directory().authority() else { return Ok(()) };
+        let caller = self.as_role(function);
+        let resources = std::slice::from_ref(queue);
+        for (action, name) in [
+            ("sqs:ReceiveMessage", "ReceiveMessage"),
+            ("sqs:DeleteMessage", "DeleteMessage"),
+            ("sqs:GetQueueAttributes", "GetQueueAttributes"),
+        ] {
+            let attempt = Attempt { caller: &caller, service: None, action, resources, keys: &[] };
+            authority.permit(&attempt).map_err(|_| Error::RoleLacks { name, service: "SQS" })?;
+        }
+        Ok(())
+    }
+
+    /// A function's role, as the one who calls.
+    fn as_role(&self, function: &runtime::Function) -> Caller {
+        let role: Option<Arn> = function.role.parse().ok();
+        let name = role.as_ref().and_then(|role| role.resource().rsplit('/').next());
+        let (account, session) = (function.account, &function.name);
+        let resource = format!("assumed-role/{}/{session}", name.unwrap_or_default());
+        Caller {
+            principal: Principal {
+                arn: Arn::new("sts", "", account.as_str(), resource),
+                user_id: String::new(),
+                kind: PrincipalKind::AssumedRole,
+            },
+            session: Some(Session::default().into()),
+            ..Caller::internal(account, function.region.clone(), self.clock.now())
+        }
+    }
+}
