@@ -40,7 +40,7 @@ mod user;
 mod view;
 mod worker;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use ::store::{ReadError, Store};
 use bus::Directory;
@@ -61,7 +61,8 @@ pub use crate::{error::Error, keys::RootKey, limits::Quota};
 pub struct Iam {
     store: Store,
     clock: Clock,
-    directory: Arc<Directory>,
+    /// Weak, since the directory holds IAM.
+    directory: Weak<Directory>,
     accounts: RwLock<Accounts>,
     grantees: Grantees,
     documents: Documents,
@@ -88,7 +89,7 @@ impl Iam {
         let iam = Arc::new(Iam {
             store,
             clock,
-            directory: directory.clone(),
+            directory: Arc::downgrade(directory),
             accounts,
             grantees: Grantees::default(),
             documents: Documents::default(),

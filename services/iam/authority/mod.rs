@@ -54,7 +54,8 @@ impl Iam {
         let session = self.session_policies(caller);
         let session: Option<Vec<&Compiled>> =
             session.as_ref().map(|policies| policies.iter().map(|it| &**it).collect());
-        let keeper = resource.and_then(|it| Some((it, self.directory.policies(it)?)));
+        let directory = self.directory.upgrade();
+        let keeper = resource.and_then(|it| Some((it, directory.as_ref()?.policies(it)?)));
         let document = keeper.as_ref().and_then(|(it, policies)| policies.policy(it));
         let of_resource = document.map(|text| self.documents.compiled(&text));
         let role = granted.role.as_ref().map(Arn::as_str);

@@ -1,4 +1,4 @@
-//! Whole decisions. The table of cases is in `tests/cases.json`.
+//! What tests of the parts share.
 
 use std::collections::BTreeMap;
 
