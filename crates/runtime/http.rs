@@ -14,6 +14,8 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Longest trailers together: they may carry an error with its stack trace.
 const MAX_TRAILER_BYTES: usize = 64 * 1024;
 /// A body longer than allowed is read to its end up to this length, so that the client gets to
+/// More than any response may have: a chunk that claims it is never read.
+const MAX_CHUNK_BYTES: usize = 1 << 30;
 /// read the refusal; beyond, the connection is closed.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 const READ_BYTES: usize = 16 * 1024;
@@ -234,6 +236,7 @@ impl<'a> Reader<'a> {
         let digits = line.split(|&byte| byte == b';').next().unwrap_or(&[]).trim_ascii();
         let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
         let size = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let size = size.filter(|size| *size <= MAX_CHUNK_BYTES);
         size.ok_or_else(|| malformed("chunk size"))
     }
 

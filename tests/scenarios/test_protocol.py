@@ -185,7 +185,7 @@ def test_an_operation_that_there_is_not_is_refused(wire):
 @pytest.mark.parametrize(
     ("service", "call", "arguments", "name_of_it"),
     [
-        ("lambda", "list_layers", {}, "ListLayers"),
+        ("lambda", "list_capacity_providers", {}, "ListCapacityProviders"),
         ("logs", "start_query", {"startTime": 0, "endTime": 1, "queryString": "x"}, "StartQuery"),
         ("iam", "list_saml_providers", {}, "ListSAMLProviders"),
         ("iam", "generate_credential_report", {}, "GenerateCredentialReport"),
