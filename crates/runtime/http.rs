@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Longest trailers together: they may carry an error with its stack trace.
 const MAX_TRAILER_BYTES: usize = 64 * 1024;
-/// A body longer than allowed is read to its end up to this length, so that the client gets to
 /// More than any response may have: a chunk that claims it is never read.
 const MAX_CHUNK_BYTES: usize = 1 << 30;
+/// A body longer than allowed is read to its end up to this length, so that the client gets to
 /// read the refusal; beyond, the connection is closed.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 const READ_BYTES: usize = 16 * 1024;
