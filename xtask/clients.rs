@@ -26,6 +26,14 @@ pub(crate) struct Node {
     folder: PathBuf,
 }
 
+/// What the tests against the real binary are done with.
+pub(crate) struct Clients {
+    pub(crate) python: Python,
+    pub(crate) node: Node,
+    /// A registry of container images; none: the tests that need it are skipped.
+    pub(crate) registry: Option<PathBuf>,
+}
+
 /// Where the commands keep what they download: `LAMPEJO_CACHE`, else `~/.cache/lampejo`.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     if let Some(folder) = env::var_os("LAMPEJO_CACHE") {
@@ -103,6 +111,32 @@ impl Node {
     pub(crate) fn modules(&self) -> PathBuf {
         self.folder.join("node_modules")
     }
+}
+
+/// Debian's registry of container images, of its package's files: installed it would be a service.
+/// Without it the tests that need it say so, and in continuous integration it is an error.
+pub(crate) fn image_registry() -> anyhow::Result<Option<PathBuf>> {
+    const NAME: &str = "docker-registry";
+    if exists(NAME) {
+        return Ok(Some(NAME.into()));
+    }
+    let folder = cache()?.join(NAME);
+    let program = folder.join("usr/bin").join(NAME);
+    match program.exists() || fetch_package(NAME, &folder).is_ok() {
+        true => Ok(Some(program)),
+        false if env::var_os("CI").is_some() => bail!("cannot fetch Debian's {NAME}"),
+        false => Ok(None),
+    }
+}
+
+/// Unpacks a Debian package into a folder. Needs no rights.
+fn fetch_package(name: &str, folder: &Path) -> anyhow::Result<()> {
+    start_over(folder)?;
+    quiet(Command::new("apt-get").current_dir(folder).args(["download", "-qq", name]))?;
+    let files = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    let package = files.first().context("apt-get left no package")?.path();
+    quiet(Command::new("dpkg").arg("-x").arg(package).arg(folder))?;
+    Ok(())
 }
 
 fn environment(folder: &Path) -> anyhow::Result<String> {

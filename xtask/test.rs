@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 
 use crate::{
-    clients::{Node, Python},
+    clients::{Clients, Node, Python, image_registry},
     codegen,
     program::{Profile, build, cargo, quiet, show},
     tidy,
@@ -45,6 +45,7 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
     // First and in silence: later steps find every package there.
     quiet(cargo(root).args(["fetch", "--quiet", "--locked"]))?;
     let (python, node) = (Python::open(root)?, Node::open(root)?);
+    let clients = Clients { python, node, registry: image_registry()? };
     let mut report = Report::default();
     let (profile, arguments) = match &flags.pytest {
         Some(arguments) => (Profile::Dev, arguments.as_slice()),
@@ -64,7 +65,7 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
     if let Some(binary) = binary {
         let mut skipped = Vec::new();
         report.step("the real clients against the real binary", || {
-            skipped = pytest::run(root, &python, &node, &binary, arguments)?;
+            skipped = pytest::run(root, &clients, &binary, arguments)?;
             Ok(())
         });
         report.skipped.extend(skipped);

@@ -1,6 +1,7 @@
 //! Settings: defaults, then `lampejo.toml`, then `LAMPEJO_*`, then flags.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) domains: Vec<String>,
     /// Prices that go before the built-in ones.
     pub(crate) prices: Option<PathBuf>,
+    /// Where container images come from.
+    pub(crate) images: images::Settings,
     /// Whether `POST /_lampejo/clock` may move time. For tests.
     pub(crate) test_clock: bool,
 }
@@ -107,7 +110,7 @@ pub(crate) struct Flags {
 }
 
 /// `lampejo.toml`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     listen: Option<SocketAddr>,
@@ -122,13 +125,43 @@ struct File {
     domains: Option<Vec<String>>,
     #[serde(default)]
     cost: CostFile,
+    images: Option<Images>,
 }
 
 /// `[cost]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CostFile {
     prices: Option<PathBuf>,
+}
+
+/// `[images]` of `lampejo.toml`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Images {
+    ecr: Option<String>,
+    insecure_registries: Vec<String>,
+    credentials: BTreeMap<String, Credentials>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+impl From<Images> for images::Settings {
+    fn from(file: Images) -> images::Settings {
+        let given =
+            |it: Credentials| images::Credentials { username: it.username, password: it.password };
+        let credentials = file.credentials.into_iter();
+        images::Settings {
+            ecr: file.ecr,
+            insecure_registries: file.insecure_registries,
+            credentials: credentials.map(|(registry, it)| (registry, given(it))).collect(),
+        }
+    }
 }
 
 impl Config {
@@ -152,6 +185,7 @@ impl Config {
             hot_reload: flags.hot_reload || file.hot_reload.unwrap_or(auth == Auth::Open),
             domains: file.domains.unwrap_or_else(default_domains),
             prices: file.cost.prices,
+            images: file.images.unwrap_or_default().into(),
             test_clock: flags.test_clock,
         };
         if config.auth != Auth::Enforce && !config.listen.ip().is_loopback() {
@@ -218,6 +252,19 @@ mod tests {
         assert!(loaded(Auth::Open, false));
         assert!(!loaded(Auth::Enforce, false));
         assert!(loaded(Auth::Enforce, true));
+    }
+
+    #[test]
+    fn registries_have_a_table_of_their_own() {
+        let file = toml::from_str::<File>(
+            "[images]\necr = \"127.0.0.1:5000\"\ninsecure_registries = [\"a:80\"]\n\
+             [images.credentials.\"a:80\"]\nusername = \"u\"\npassword = \"p\"\n",
+        );
+        let settings = images::Settings::from(file.unwrap().images.unwrap());
+        assert_eq!(settings.ecr.as_deref(), Some("127.0.0.1:5000"));
+        assert_eq!(settings.insecure_registries, ["a:80"]);
+        assert_eq!(settings.credentials["a:80"].password, "p");
+        assert!(toml::from_str::<File>("[images]\necrs = 1").is_err());
     }
 
     #[test]

@@ -103,10 +103,10 @@ impl Server {
         let sink = InstanceLogs::start(directory.clone());
         let pool = Pool::open(pool_config(config), clock.clone(), sink, surroundings.clone())?;
         let lambda_store = store.with_blobs("lambda")?;
+        let (data, images) = (folder.path(), config.images.clone());
         let lambda =
-            Lambda::open(lambda_store, bus.clone(), clock.clone(), pool.clone(), folder.path())
+            Lambda::open(lambda_store, bus.clone(), clock.clone(), pool.clone(), data, images)
                 .await?;
-
         if config.hot_reload {
             lambda.allow_hot_reload();
         }

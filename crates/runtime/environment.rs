@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use crate::{
-    function::{Credentials, Function},
+    function::{Credentials, Function, Image},
     languages::{Language, Provider},
     sandbox::View,
     start::Initialization,
@@ -27,9 +27,16 @@ pub(crate) struct Surrounded<'a> {
     pub(crate) sdk: Option<&'a PathBuf>,
 }
 
-/// All variables. The user's go over Lambda's defaults, but not over its reserved ones.
+/// Where programs are in an image that does not say; what container engines take.
+const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// All variables. The image's and the user's go over Lambda's defaults, but not over its reserved
+/// ones.
 pub(crate) fn variables(of: &Surrounded<'_>, view: &View) -> Vec<(OsString, OsString)> {
-    let mut all = defaults(of, view);
+    let mut all = match &of.function.image {
+        Some(image) => image_defaults(image, view),
+        None => defaults(of, view),
+    };
     all.extend(of.function.environment.clone());
     all.extend(reserved(of, view));
     all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
@@ -41,15 +48,8 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
     let in_layers = |folder: &str| opt.iter().map(|layer| format!(":{layer}/{folder}")).collect();
     let (programs, libraries): (String, String) = (in_layers("bin"), in_layers("lib"));
     let path = format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{programs}");
-    let mut all = to_map([
-        ("LANG", "en_US.UTF-8"),
-        ("PATH", path.as_str()),
-        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
-        // Nobody listens there: the X-Ray SDKs send datagrams and do not mind.
-        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
-        ("_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"),
-        ("_AWS_XRAY_DAEMON_PORT", "2000"),
-    ]);
+    let mut all = tracing_defaults();
+    all.extend(to_map([("LANG", "en_US.UTF-8"), ("PATH", path.as_str())]));
     let libraries = format!(
         "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:{task}:{task}/lib{libraries}"
     );
@@ -69,6 +69,25 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
     all
 }
 
+/// An image knows best where its programs and libraries are.
+fn image_defaults(image: &Image, view: &View) -> BTreeMap<String, String> {
+    let mut all = tracing_defaults();
+    all.insert("PATH".into(), IMAGE_PATH.into());
+    all.insert("AWS_ENDPOINT_URL".into(), format!("http://{}", view.aws_endpoint));
+    all.extend(image.environment.clone());
+    all
+}
+
+fn tracing_defaults() -> BTreeMap<String, String> {
+    to_map([
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        // Nobody listens there: the X-Ray SDKs send datagrams and do not mind.
+        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"),
+        ("_AWS_XRAY_DAEMON_PORT", "2000"),
+    ])
+}
+
 fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
     let function = of.function;
     let memory = function.memory_mib.to_string();
@@ -78,8 +97,12 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         || "/var/runtime".to_owned(),
         |folder| view.path(folder).to_string_lossy().into_owned(),
     );
+    let handler = match &function.image {
+        Some(image) => image.command.first().map_or("", String::as_str),
+        None => function.handler.as_str(),
+    };
     let mut all = to_map([
-        ("_HANDLER", function.handler.as_str()),
+        ("_HANDLER", handler),
         ("AWS_DEFAULT_REGION", function.region.as_str()),
         ("AWS_REGION", function.region.as_str()),
         ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
@@ -127,6 +150,9 @@ fn layer_folders(of: &Surrounded<'_>, view: &View) -> Vec<String> {
 }
 
 fn task_root(of: &Surrounded<'_>, view: &View) -> String {
+    if of.function.image.is_some() {
+        return "/var/task".to_owned();
+    }
     view.path(&of.function.code).to_string_lossy().into_owned()
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Exit(Exit),
     /// The runtime could not even be started.
     Entrypoint(String),
+    /// The folder that the runtime is to start in could not be entered.
+    WorkingDir(String),
     /// The runtime reported that its init failed.
     Init(Reported),
     /// The response was longer than this many bytes.
@@ -55,6 +57,7 @@ impl Fault {
             Fault::Exit(Exit { oom_killed: true, .. }) => "Runtime.OutOfMemory".to_owned(),
             Fault::Exit(_) => "Runtime.ExitError".to_owned(),
             Fault::Entrypoint(_) => "Runtime.InvalidEntrypoint".to_owned(),
+            Fault::WorkingDir(_) => "Runtime.InvalidWorkingDir".to_owned(),
             Fault::ResponseTooLarge(_) => "Function.ResponseSizeTooLarge".to_owned(),
             Fault::TruncatedResponse => "Runtime.TruncatedResponse".to_owned(),
             Fault::InvalidResponseMode => "Runtime.InvalidResponseModeHeader".to_owned(),
@@ -85,6 +88,7 @@ impl Fault {
             Fault::Timeout(_) => Some(format!("{at} {request_id} {}\n\n", self.reason())),
             Fault::Exit(_)
             | Fault::Entrypoint(_)
+            | Fault::WorkingDir(_)
             | Fault::TruncatedResponse
             | Fault::InvalidResponseMode => {
                 let named = if request_id.is_empty() {
@@ -109,7 +113,7 @@ impl Fault {
                 format!("Task timed out after {:.2} seconds", *millis as f64 / 1000.0)
             }
             Fault::Exit(exit) => exit_reason(exit),
-            Fault::Entrypoint(reason) => reason.clone(),
+            Fault::Entrypoint(reason) | Fault::WorkingDir(reason) => reason.clone(),
             Fault::TruncatedResponse => "HTTP request detected as truncated".to_owned(),
             Fault::InvalidResponseMode => "Invalid function response mode".to_owned(),
             Fault::Init(_) | Fault::ResponseTooLarge(_) => self.error_type(),

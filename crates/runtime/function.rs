@@ -37,6 +37,8 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// Unpacked code, bound at `/var/task`.
     pub code: PathBuf,
+    /// A container image, in place of `runtime`, `handler`, `code` and `layers`.
+    pub image: Option<Image>,
     /// Unpacked layers in order, merged into `/opt`.
     pub layers: Vec<PathBuf>,
     /// CloudWatch log group and stream prefix go by it.
@@ -47,6 +49,22 @@ pub struct Function {
     pub logging: Logging,
     /// How long an instance may sit idle before it is stopped; `None`: the pool's default.
     pub idle: Option<Duration>,
+}
+
+/// A container image, ready to be an instance's root. Its settings are the function's own where it
+/// has any, else the image's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// The unpacked tree, with folders at `/dev`, `/proc` and `/tmp`.
+    pub root: PathBuf,
+    /// The program and its first arguments.
+    pub entrypoint: Vec<String>,
+    /// The arguments after them; the first is `_HANDLER`.
+    pub command: Vec<String>,
+    /// Where the program starts; empty: `/`.
+    pub working_directory: String,
+    /// The image's variables; Lambda's and the function's go before them.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// X-Ray mode.

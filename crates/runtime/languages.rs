@@ -19,7 +19,7 @@ pub enum Language {
     Python,
     /// `nodejs22.x`.
     Node,
-    /// `provided.al2023`: the function brings its own `bootstrap`.
+    /// `provided.al2023`: the function brings its own `bootstrap`. Or an image, which brings all.
     Provided,
 }
 
@@ -60,6 +60,13 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Of a container image.
+    pub(crate) fn image() -> Provider {
+        let (executable, prefix) = Default::default();
+        let version = "image".to_owned();
+        Provider { language: Language::Provided, version, executable, prefix, warning: None }
+    }
+
     /// `python:3.11.v7`, as INIT_START has it.
     pub(crate) fn label(&self) -> String {
         let (language, version) = match self.language {

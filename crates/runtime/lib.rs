@@ -17,6 +17,7 @@ mod faults;
 mod function;
 mod groups;
 mod http;
+mod image;
 mod instance;
 mod invoke;
 mod languages;

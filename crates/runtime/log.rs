@@ -256,6 +256,7 @@ mod tests {
             ephemeral_mib: 512,
             environment: Default::default(),
             code: "/".into(),
+            image: None,
             layers: vec![],
             log_group: "/aws/lambda/f".into(),
             tracing: Tracing::PassThrough,

@@ -129,6 +129,11 @@ impl Pool {
         Ok(runtime_arn(region, &provider.label()))
     }
 
+    /// Whether this pool can run container images: only a sandbox has a root of its own.
+    pub fn check_images(&self) -> Result<(), RuntimeError> {
+        self.starter.check_images()
+    }
+
     /// Runs one invocation. A caller that drops the future stops the instance.
     pub async fn invoke(
         self: &Arc<Self>,
@@ -292,9 +297,10 @@ impl Pool {
         limit: Duration,
         phase: Phase,
     ) -> Result<(Arc<Instance>, f64), NotStarted> {
-        let provider = self.starter.provider(&function.runtime).await;
+        let provider = self.starter.provider(function).await;
         let provider = provider.map_err(NotStarted::Machine)?;
-        if phase.name == "init" {
+        // Of an image there is no runtime version to tell.
+        if phase.name == "init" && function.image.is_none() {
             let (now, label) = (self.clock.now(), provider.label());
             let arn = runtime_arn(&function.region, &label);
             let line = lines::init_start(function, now, &label, &arn, phase.initialization);

@@ -18,17 +18,18 @@ use crate::{
     environment::{self, Surrounded},
     faults::Fault,
     function::{Function, RuntimeError, Surroundings},
+    image,
     instance::{Instance, Slot},
     languages::{Language, Languages, Provider},
     log::Log,
-    sandbox::{Bind, HostId, Program, Sandboxer, Spec, View},
+    sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
     sdk,
 };
 
 /// Processes and threads of one instance. Lambda's documented limit.
 const PIDS: u32 = 1024;
 /// The step of a start that runs the program.
-const EXEC: &str = "exec";
+pub(crate) const EXEC: &str = "exec";
 
 /// How an instance comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +84,28 @@ pub(crate) struct Starter {
 }
 
 impl Starter {
-    /// What serves the runtime; asks an interpreter the first time.
-    pub(crate) async fn provider(&self, runtime: &str) -> Result<Arc<Provider>, RuntimeError> {
-        let (languages, runtime) = (self.languages.clone(), runtime.to_owned());
+    /// What serves the function's runtime; asks an interpreter the first time.
+    pub(crate) async fn provider(
+        &self,
+        function: &Function,
+    ) -> Result<Arc<Provider>, RuntimeError> {
+        if function.image.is_some() {
+            self.check_images()?;
+            return Ok(Arc::new(Provider::image()));
+        }
+        let (languages, runtime) = (self.languages.clone(), function.runtime.clone());
         spawn_blocking(move || languages.provider(&runtime))
             .await
             .map_err(|error| start_error("ask the interpreter", error.into()))?
+    }
+
+    /// A plain process has no root of its own: it would run the host's programs.
+    pub(crate) fn check_images(&self) -> Result<(), RuntimeError> {
+        if self.sandboxer.isolates() {
+            return Ok(());
+        }
+        let text = "container images run in the sandbox only, and this server isolates nothing";
+        Err(RuntimeError::NoInterpreter(text.into()))
     }
 
     /// Starts the function's processes. Returns before their init is over.
@@ -116,13 +133,17 @@ impl Starter {
             bootstrap,
             sdk: sdk.as_ref(),
         };
-        let own = match provider.language {
-            Language::Provided => Some(own_bootstrap(function)?),
+        let own = match (&function.image, provider.language) {
+            (Some(image), _) => Some(image::check(image)?),
+            (None, Language::Provided) => Some(own_bootstrap(function)?),
             _ => None,
         };
         let spec = self.spec(&of).map_err(NotStarted::Machine)?;
         let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
-        let sandboxed = started.map_err(|error| not_started(error, own.is_some()))?;
+        let sandboxed = started.map_err(|error| match &function.image {
+            Some(image) => image::not_started(image, error),
+            None => not_started(error, own.is_some()),
+        })?;
         let (function, log) = (function.clone(), log.clone());
         Ok(Arc::new(Instance::new(function, log, sandboxed, slot, initialization)))
     }
@@ -145,6 +166,7 @@ impl Starter {
             id: ids::hex::<8>(),
             code: function.code.clone(),
             opt: function.layers.clone(),
+            image: function.image.as_ref().map(image::root),
             binds,
             memory_mib: function.memory_mib,
             pids: PIDS,
@@ -209,6 +231,11 @@ impl HostIds {
 }
 
 fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
+    let environment = environment::variables(of, view);
+    if let Some(image) = &of.function.image {
+        let argv = image.entrypoint.iter().chain(&image.command).map(Into::into).collect();
+        return Program { argv, environment };
+    }
     let mut argv = Vec::new();
     match (of.bootstrap, own) {
         (Some(bootstrap), _) if of.provider.language == Language::Python => {
@@ -236,7 +263,7 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
         }
         (None, own) => argv.extend(own.map(|own| view.path(own).into_os_string())),
     }
-    Program { argv, environment: environment::variables(of, view) }
+    Program { argv, environment }
 }
 
 /// Where a sandbox sees the SDK: last in Python's search path as Lambda's own site-packages are;
@@ -259,20 +286,24 @@ fn own_bootstrap(function: &Function) -> Result<PathBuf, NotStarted> {
     })
 }
 
-fn not_started(error: crate::sandbox::StartError, own_program: bool) -> NotStarted {
+fn not_started(error: StartError, own_program: bool) -> NotStarted {
     // What the kernel says of the user's program is the user's to know.
     if own_program && error.step == EXEC {
-        let reason = match error.source.kind() {
-            io::ErrorKind::PermissionDenied => "permission denied",
-            io::ErrorKind::NotFound => "no such file or directory",
-            _ => "exec format error",
-        };
-        let text = format!("fork/exec /var/task/bootstrap: {reason}");
+        let text = format!("fork/exec /var/task/bootstrap: {}", exec_reason(&error.source));
         return NotStarted::Function(Fault::Entrypoint(text), 0.0);
     }
     NotStarted::Machine(start_error(error.step, error.source))
 }
 
-fn start_error(step: &'static str, source: io::Error) -> RuntimeError {
+/// In the words of Go's runtime, in which Lambda's is written.
+pub(crate) fn exec_reason(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::NotFound => "no such file or directory",
+        _ => "exec format error",
+    }
+}
+
+pub(crate) fn start_error(step: &'static str, source: io::Error) -> RuntimeError {
     RuntimeError::Start { step, source }
 }

@@ -128,5 +128,6 @@ impl Lambda {
             packages
         };
         self.code.collect(live).await;
+        self.collect_images().await;
     }
 }

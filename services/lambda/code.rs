@@ -9,17 +9,19 @@ use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use images::Images;
 use kit::ids;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{BlobError, BlobId, Blobs};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
-use crate::{Error, package};
+use crate::{Error, image::Content, package};
 
 /// One package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,29 +48,37 @@ impl Code {
 pub(crate) struct CodeStore {
     folder: PathBuf,
     blobs: Blobs,
+    pub(crate) images: Arc<Images>,
     /// Held for reading from the unpacking of a package until a function names it, for writing
     /// while folders are removed: no folder vanishes in between.
-    naming: RwLock<()>,
+    pub(crate) naming: RwLock<()>,
 }
 
-/// What is to run, as an operation brings it.
+/// A package, as an operation brings it.
 pub(crate) enum Brought {
     Zip(Bytes),
     /// A developer's folder.
     Folder(PathBuf),
 }
 
-/// A package that no function names yet.
-pub(crate) struct Taken<'a> {
-    pub(crate) code: Code,
-    _naming: RwLockReadGuard<'a, ()>,
+/// Code that no function names yet.
+pub(crate) struct Taken<'a, T = Code> {
+    pub(crate) code: T,
+    pub(crate) _naming: RwLockReadGuard<'a, ()>,
+}
+
+impl<'a> Taken<'a> {
+    /// As a version keeps it.
+    pub(crate) fn into_content(self) -> Taken<'a, Content> {
+        Taken { code: self.code.into(), _naming: self._naming }
+    }
 }
 
 impl CodeStore {
     /// Opens the folder; makes it if it is missing.
-    pub(crate) fn open(folder: PathBuf, blobs: Blobs) -> Result<CodeStore, Error> {
+    pub(crate) fn open(folder: PathBuf, blobs: Blobs, images: Images) -> Result<CodeStore, Error> {
         fs::create_dir_all(&folder).map_err(Error::at("making the code folder"))?;
-        Ok(CodeStore { folder, blobs, naming: RwLock::new(()) })
+        Ok(CodeStore { folder, blobs, images: Arc::new(images), naming: RwLock::new(()) })
     }
 
     /// Where code lies, ready to run.
@@ -98,7 +108,7 @@ impl CodeStore {
         let sha256 = match unpacked {
             Ok(sha256) => sha256,
             Err(error) => {
-                self.forget(kept.into_iter().collect()).await;
+                self.forget(kept).await;
                 return Err(error);
             }
         };
@@ -167,7 +177,8 @@ impl CodeStore {
     }
 
     /// Removes zips that no function names any more. A failure leaves orphans, which cost room only.
-    pub(crate) async fn forget(&self, blobs: Vec<BlobId>) {
+    pub(crate) async fn forget(&self, blobs: impl IntoIterator<Item = BlobId>) {
+        let blobs: Vec<BlobId> = blobs.into_iter().collect();
         if blobs.is_empty() {
             return;
         }
@@ -226,6 +237,10 @@ mod tests {
     use super::*;
     use store::{DataFolder, Store};
 
+    fn images(folder: &tempfile::TempDir) -> Images {
+        Images::open(folder.path().join("images"), images::Settings::default()).unwrap()
+    }
+
     fn package(content: &[u8]) -> Bytes {
         use std::io::Write;
         let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
@@ -239,7 +254,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&DataFolder::open(folder.path()).unwrap()).unwrap();
         let path = folder.path().join("code");
-        let packages = CodeStore::open(path.clone(), store.blobs().clone()).unwrap();
+        let packages =
+            CodeStore::open(path.clone(), store.blobs().clone(), images(&folder)).unwrap();
         let first = packages.take(package(b"1")).await.unwrap();
         let twin = packages.take(package(b"1")).await.unwrap();
         assert_eq!(first.code.sha256, twin.code.sha256);
@@ -265,7 +281,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&DataFolder::open(folder.path()).unwrap()).unwrap();
         let path = folder.path().join("code");
-        let packages = CodeStore::open(path.clone(), store.blobs().clone()).unwrap();
+        let packages =
+            CodeStore::open(path.clone(), store.blobs().clone(), images(&folder)).unwrap();
         assert!(packages.take(Bytes::from_static(b"no zip")).await.is_err());
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
     }

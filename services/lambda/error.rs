@@ -214,6 +214,34 @@ pub enum Error {
     #[error("You must specify at least one of error handling or destination setting.")]
     NothingForEvents,
 
+    // InvalidParameterValueException, of container images
+    #[error("Source image {0} does not exist. Provide a valid source image.")]
+    ImageMissing(String),
+    #[error("Source image {image} is not valid. Provide a valid source image. ({why})")]
+    ImageInvalid { image: String, why: String },
+    #[error(
+        "The image manifest, config or layer media type for the source image {image} is not \
+         supported. ({what})"
+    )]
+    ImageUnsupported { image: String, what: String },
+    #[error("Lambda does not have permission to access the ECR image. Check the ECR permissions.")]
+    ImageDenied,
+    #[error("Source image {image} could not be fetched: {why}")]
+    ImageNotFetched { image: String, why: String },
+    #[error("Please provide ImageUri when {0} a function with packageType Image.")]
+    ImageUriNeeded(&'static str),
+    #[error("Please don't provide ImageUri when {0} a function with packageType Zip.")]
+    ImageUriUnwanted(&'static str),
+    #[error(
+        "Please don't provide handler or runtime or layer when the intended function PackageType \
+         is IMAGE."
+    )]
+    NotOfImages,
+    #[error("Code signing is not supported for functions created with container images.")]
+    SignedImage,
+    #[error("Please don't provide ImageConfig when the intended function PackageType is ZIP.")]
+    OnlyOfImages,
+
     // ValidationException
     #[error(
         "1 validation error detected: Value '{0}' at 'functionName' failed to satisfy constraint: \

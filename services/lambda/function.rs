@@ -236,7 +236,7 @@ mod tests {
         assert!(Arc::ptr_eq(&function.publish(Some("other".to_owned())), &first));
         function
             .change_latest(Millis(1), |latest| {
-                latest.code = code("b");
+                latest.code = code("b").into();
                 Ok(())
             })
             .unwrap();

@@ -15,6 +15,7 @@ use crate::{
     Error,
     code::CodeStore,
     function::Function,
+    image::LiveImages,
     invoke::{concurrency::FunctionKey, event::EventPolicy, lineage::Recursion},
     name::{self, Named},
     reload::Reload,
@@ -224,6 +225,17 @@ impl Functions {
         packages
     }
 
+    /// The images that functions name or that instances still run.
+    pub(crate) fn images(&self) -> LiveImages {
+        let mut images = LiveImages::default();
+        lock(&self.leaving).iter().for_each(|run| images.add_running(run));
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = places.values().flat_map(|place| place.functions.values());
+        let versions = functions.flat_map(|live| live.function.versions.values());
+        versions.filter_map(|it| it.code.image()).for_each(|image| images.add(image));
+        images
+    }
+
     /// Keeps in mind versions that are no more, for their packages' sake.
     pub(crate) fn leave(&self, runs: Vec<Arc<runtime::Function>>) {
         lock(&self.leaving).extend(runs);
@@ -281,6 +293,7 @@ impl Live {
 /// A version as the pool runs it.
 fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Function {
     let settings = version.settings.clone();
+    let image = version.code.image().map(|image| image.run(&settings, &code.images));
     let number = version.number.to_string();
     let logging = settings.logging;
     runtime::Function {
@@ -296,7 +309,8 @@ fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Funct
         timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
         ephemeral_mib: settings.ephemeral_mib,
         environment: settings.environment.unwrap_or_default(),
-        code: code.folder_of(&version.code),
+        code: version.code.package().map(|it| code.folder_of(it)).unwrap_or_default(),
+        image,
         layers: settings.layers.iter().map(|layer| code.folder_of(&layer.code)).collect(),
         log_group: logging.group.unwrap_or_else(|| format!("/aws/lambda/{}", key.name)),
         tracing: match settings.traced {

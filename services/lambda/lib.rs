@@ -2,8 +2,8 @@
 //!
 //! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
 //! `management`, `provisioned`, `function` (one with all that belongs to it), `functions` (all of
-//! them), `tenants`, `change`, `package` and `code` (what they run), `layers/` (what they share),
-//! `reload/` (code in developers' folders), `signing/` (whose code it may be), `store` (rows),
+//! them), `tenants`, `change`, `package`, `code` and `image` (what they run), `layers/` (what they
+//! share), `reload/` (code in developers' folders), `signing/` (whose code it may be), `store` (rows),
 //! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
 //! the bus brings), `sources/` (what is polled), `url/` (functions by HTTP), `surroundings` (what
 //! instances get from the rest of the server); last `usage/` (what functions used) and `cost/` (what
@@ -21,6 +21,7 @@ mod error;
 mod execution;
 mod function;
 mod functions;
+mod image;
 mod invoke;
 mod layers;
 mod lifecycle;
@@ -53,6 +54,7 @@ use std::{
 
 use ::store::Store;
 use bus::Bus;
+use images::Images;
 use kit::Clock;
 
 use crate::{
@@ -84,7 +86,7 @@ pub struct Lambda {
 
 impl Lambda {
     /// Reads all functions, unpacks what code is missing in `data/code`, and removes code that no
-    /// function names. The store's blobs must be this service's alone.
+    /// function names. Images lie in `data/images`. The store's blobs must be this service's alone.
     ///
     /// # Errors
     /// The store or the folder cannot be read or written.
@@ -94,8 +96,11 @@ impl Lambda {
         clock: Clock,
         pool: Arc<runtime::Pool>,
         data: &Path,
+        images: images::Settings,
     ) -> Result<Arc<Lambda>, Error> {
-        let code = CodeStore::open(data.join("code"), store.blobs().clone())?;
+        let images = Images::open(data.join("images"), images);
+        let images = images.map_err(Error::at("opening the folder of images"))?;
+        let code = CodeStore::open(data.join("code"), store.blobs().clone(), images)?;
         let loaded = store::load(&store).await?;
         let layers = Layers::new(layers::store::load(&store).await?);
         let usage = Usage::load(&store).await?;

@@ -17,7 +17,9 @@ use wire::Enumeration;
 
 pub(crate) use logging::Logging;
 
-use crate::{Error, invoke::destination, layers::used::UsedLayer, limits, runtimes};
+use crate::{
+    Error, image::ImageConfig, invoke::destination, layers::used::UsedLayer, limits, runtimes,
+};
 
 /// The settings of one version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) per_tenant: bool,
     /// In order; found and checked by the operations.
     pub(crate) layers: Vec<UsedLayer>,
+    /// Of a function whose code is an image, and only of those.
+    pub(crate) image: Option<ImageConfig>,
 }
 
 /// `VpcConfig`.
@@ -76,6 +80,7 @@ impl Default for Settings {
             architecture: "x86_64".to_owned(),
             per_tenant: false,
             layers: Vec::new(),
+            image: None,
         }
     }
 }
@@ -83,11 +88,9 @@ impl Default for Settings {
 impl Settings {
     /// The settings of a new function.
     pub(crate) fn created(input: api::CreateFunctionInput) -> Result<Settings, Error> {
-        refuse(&[
-            ("container images", input.package_type == Some(api::PackageType::Image)),
-            ("container images", input.image_config.is_some()),
-        ])?;
-        let mut settings = Settings::default();
+        let image = input.package_type == Some(api::PackageType::Image);
+        let image = image.then(ImageConfig::default);
+        let mut settings = Settings { image, ..Settings::default() };
         if let Some([architecture, ..]) = input.architectures.as_deref() {
             settings.architecture = architecture.as_str().to_owned();
         }
@@ -104,6 +107,8 @@ impl Settings {
             dead_letter_config: input.dead_letter_config,
             kms_key_arn: input.kms_key_arn,
             tracing_config: input.tracing_config,
+            layers: input.layers,
+            image_config: input.image_config,
             file_system_configs: input.file_system_configs,
             ephemeral_storage: input.ephemeral_storage,
             snap_start: input.snap_start,
@@ -114,7 +119,8 @@ impl Settings {
             accelerator_config: input.accelerator_config,
             ..api::UpdateFunctionConfigurationInput::default()
         })?;
-        if settings.runtime.is_empty() || settings.handler.is_empty() {
+        let runs = !settings.runtime.is_empty() && !settings.handler.is_empty();
+        if settings.image.is_none() && !runs {
             return Err(Error::RuntimeAndHandlerNeeded);
         }
         Ok(settings)
@@ -125,14 +131,17 @@ impl Settings {
         &mut self,
         input: api::UpdateFunctionConfigurationInput,
     ) -> Result<(), Error> {
+        self.check_package_type(&input)?;
         refuse(&[
             ("file systems", input.file_system_configs.is_some_and(|it| !it.is_empty())),
-            ("container images", input.image_config.is_some()),
             ("managed instances", input.capacity_provider_config.is_some()),
             ("durable functions", input.durable_config.is_some()),
             ("customer-managed runtimes", input.runtime_config.is_some()),
             ("accelerators", input.accelerator_config.is_some()),
         ])?;
+        if let Some(config) = input.image_config {
+            self.image = Some(config.into());
+        }
         if let Some(runtime) = input.runtime {
             runtimes::check(&runtime)?;
             self.runtime = runtime;
@@ -181,6 +190,23 @@ impl Settings {
             return Err(Error::NotForTenants("SnapStart"));
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// An image brings its own runtime; nothing else has settings of an image.
+    fn check_package_type(
+        &self,
+        input: &api::UpdateFunctionConfigurationInput,
+    ) -> Result<(), Error> {
+        let layers = input.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        match &self.image {
+            Some(_) if layers || input.runtime.is_some() || input.handler.is_some() => {
+                Err(Error::NotOfImages)
+            }
+            None if input.image_config.is_some() => Err(Error::OnlyOfImages),
+            _ => Ok(()),
+        }
     }
 }
 

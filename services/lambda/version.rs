@@ -5,7 +5,7 @@ use std::fmt;
 use kit::{Millis, ids};
 use serde::{Deserialize, Serialize};
 
-use crate::{code::Code, name::LATEST, settings::Settings};
+use crate::{code::Code, image::Content, name::LATEST, settings::Settings};
 
 /// Which version. Numbers are given once and rise; `$LATEST` is before all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl fmt::Display for Number {
 pub(crate) struct Version {
     pub(crate) number: Number,
     pub(crate) settings: Settings,
-    pub(crate) code: Code,
+    pub(crate) code: Content,
     /// Given when it was published; else the settings' description is shown.
     pub(crate) description: Option<String>,
     /// `RevisionId`.
@@ -53,11 +53,11 @@ pub(crate) struct Version {
 
 impl Version {
     /// A new function's `$LATEST`.
-    pub(crate) fn first(settings: Settings, code: Code, now: Millis) -> Version {
+    pub(crate) fn first(settings: Settings, code: impl Into<Content>, now: Millis) -> Version {
         Version {
             number: Number::LATEST,
             settings,
-            code,
+            code: code.into(),
             description: None,
             revision: ids::uuid(),
             build: ids::uuid(),
@@ -72,14 +72,12 @@ impl Version {
 
     /// Whether `$LATEST` is still what it was when `self` was published.
     pub(crate) fn is_copy_of(&self, latest: &Version) -> bool {
-        self.code.sha256 == latest.code.sha256
-            && self.code.folder == latest.code.folder
-            && self.settings == latest.settings
+        self.code.is_same(&latest.code) && self.settings == latest.settings
     }
 
-    /// All that it runs: its own package and those of its layers.
+    /// All packages that it runs: its own, unless it runs an image, and those of its layers.
     pub(crate) fn packages(&self) -> impl Iterator<Item = &Code> {
-        [&self.code].into_iter().chain(self.settings.layers.iter().map(|layer| &layer.code))
+        self.code.package().into_iter().chain(self.settings.layers.iter().map(|layer| &layer.code))
     }
 
     /// `Description`.

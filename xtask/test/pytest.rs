@@ -5,20 +5,17 @@ use std::{fs, path::Path, process::Command};
 use anyhow::Context;
 use regex::Regex;
 
-use crate::{
-    clients::{Node, Python},
-    program::show,
-};
+use crate::{clients::Clients, program::show};
 
 /// Runs them; answers with the names and reasons of those that were skipped.
 pub(super) fn run(
     root: &Path,
-    python: &Python,
-    node: &Node,
+    clients: &Clients,
     binary: &Path,
     arguments: &[String],
 ) -> anyhow::Result<Vec<String>> {
     let report = tempfile::Builder::new().suffix(".xml").tempfile()?;
+    let Clients { python, node, registry } = clients;
     let mut pytest = Command::new(python.program("python"));
     pytest
         .current_dir(root.join("tests"))
@@ -30,6 +27,9 @@ pub(super) fn run(
         .env("NODE_PATH", node.modules())
         .env("LAMPEJO_PIP_PATH", python.path()?)
         .env("PYTHONDONTWRITEBYTECODE", "1");
+    if let Some(registry) = registry {
+        pytest.env("LAMPEJO_REGISTRY", registry);
+    }
     let outcome = show(&mut pytest);
     let report = fs::read_to_string(report.path()).context("pytest left no report")?;
     let skipped = skipped(&report);

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::Context;
 
 /// Crates of others that only some of ours may use: (crate, who may).
-const RESERVED: [(&str, &[&str]); 9] = [
+const RESERVED: [(&str, &[&str]); 10] = [
     ("fjall", &["store"]),
+    ("oci-client", &["images"]),
     ("libc", &["runtime"]),
     ("seccompiler", &["runtime"]),
     ("s3s", &["s3"]),

@@ -235,11 +235,19 @@ fn default_signals() {
     };
 }
 
+/// Runs the first candidate that is there; answers with what the last one met.
 fn exec(plan: &Plan) -> Errno {
-    let (program, arguments) = (plan.arguments.first(), plan.arguments.as_ptr());
-    // SAFETY: arrays of C strings that end with a null pointer and live as long as the plan.
-    unsafe { libc::execve(program, arguments, plan.environment.as_ptr()) };
-    last_errno()
+    let (arguments, environment) = (plan.arguments.as_ptr(), plan.environment.as_ptr());
+    let mut met = Errno::NOENT;
+    for program in &plan.candidates {
+        // SAFETY: arrays of C strings that end with a null pointer and live as long as the plan.
+        unsafe { libc::execve(program.as_ptr(), arguments, environment) };
+        met = last_errno();
+        if !matches!(met, Errno::NOENT | Errno::NOTDIR) {
+            break;
+        }
+    }
+    met
 }
 
 /// The last raw call's error. The child uses the place of the thread that made it, which stands

@@ -25,6 +25,7 @@ async fn sandbox(sandboxer: &Sandboxer) -> Finding {
         id: format!("doctor-{}", kit::ids::hex::<4>()),
         code: "/usr".into(),
         opt: Vec::new(),
+        image: None,
         binds: Vec::new(),
         memory_mib: 128,
         pids: 16,

@@ -2,6 +2,9 @@
 
 use rustix::io::Errno;
 
+/// The step that a wrong working directory fails in.
+pub(crate) const ENTER_FOLDER: &str = "enter the working folder";
+
 /// What the child was doing, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,7 +47,7 @@ impl Step {
         (Step::Landlock, "landlock"),
         (Step::Seccomp, "seccomp"),
         (Step::Standard, "standard streams"),
-        (Step::Folder, "enter the working folder"),
+        (Step::Folder, ENTER_FOLDER),
         (Step::Exec, "exec"),
     ];
 

@@ -27,9 +27,10 @@ use std::{io, sync::Arc};
 use tokio::task::spawn_blocking;
 
 pub use doctor::Finding;
+pub(crate) use failure::ENTER_FOLDER;
 pub(crate) use instance::{Exit, Sandboxed};
 pub use spec::Isolation;
-pub(crate) use spec::{Bind, HostId, Program, Spec, View};
+pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};
 
 use cgroup::Cgroups;
 use instance::Reaper;
@@ -50,6 +51,8 @@ struct Machine {
     cgroups: Result<Cgroups, String>,
     /// What every sandbox sees of the host.
     base: Arc<[root::Entry]>,
+    /// What it sees of it with an image as its root.
+    image_base: Arc<[root::Entry]>,
     filters: Arc<seccomp::Filters>,
     landlock_abi: u32,
     spawner: Spawner,
@@ -90,12 +93,18 @@ impl Sandboxer {
             rights,
             cgroups,
             base: root::base().into(),
+            image_base: root::image_base().into(),
             filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
             landlock_abi: landlock::abi(),
             spawner: Spawner::new().map_err(StartError::at("spawner thread"))?,
             reaper: Reaper::new().map_err(StartError::at("reaper thread"))?,
         };
         Ok(Sandboxer { machine: Arc::new(machine) })
+    }
+
+    /// Whether instances see something else than the host.
+    pub(crate) fn isolates(&self) -> bool {
+        self.machine.isolation == Isolation::Sandbox
     }
 
     /// Starts one instance: its program runs when this returns. `program` is told where the

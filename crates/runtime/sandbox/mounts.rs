@@ -35,7 +35,7 @@ const SHM_OPTIONS: &CStr = c"size=64m,nr_inodes=4096,mode=1777";
 impl Root {
     /// Makes every entry, or tells which could not be made and why.
     pub(super) fn build(&self) -> Result<(), (u16, Errno)> {
-        found().map_err(|errno| (0, errno))?;
+        found(self.ground.as_ref()).map_err(|errno| (0, errno))?;
         for (index, entry) in self.entries().enumerate() {
             make(entry).map_err(|errno| (index as u16, errno))?;
         }
@@ -65,11 +65,11 @@ impl Root {
     }
 }
 
-/// An empty root, as the current folder, that the host does not see.
-fn found() -> Result<(), Errno> {
+/// A root, as the current folder, that the host does not see: an image's, or an empty one.
+fn found(ground: Option<&Source>) -> Result<(), Errno> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change(c"/", private)?;
-    tmpfs(SITE, ROOT_OPTIONS)?;
+    mount(ground.unwrap_or(&Source::Empty), SITE)?;
     rustix::process::chdir(SITE)
 }
 
@@ -117,6 +117,7 @@ fn mount(source: &Source, path: &CStr) -> Result<(), Errno> {
             let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
             rustix::mount::mount(c"overlay", path, c"overlay", flags, options.as_c_str())
         }
+        Source::Empty => tmpfs(path, ROOT_OPTIONS),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything the child needs between clone and exec, made beforehand: it may not allocate.
 
 use std::{
+    env,
     ffi::{CString, OsString, c_char},
     io,
     os::{
@@ -17,6 +18,8 @@ use super::{limits::Limits, root::Root, seccomp::Filters, spec::Program};
 
 /// What one child is to do.
 pub(super) struct Plan {
+    /// Where the program may be, likeliest first; never empty.
+    pub(super) candidates: Vec<CString>,
     pub(super) arguments: CStrings,
     pub(super) environment: CStrings,
     /// Where the program starts, as it sees paths.
@@ -88,14 +91,30 @@ impl CStrings {
         self.pointers.as_ptr()
     }
 
-    /// The first string: a program's path.
-    pub(super) fn first(&self) -> *const c_char {
-        self.pointers[0]
-    }
-
     /// The first string as text, for messages.
     pub(super) fn first_text(&self) -> String {
         self.strings.first().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+impl Program {
+    /// The paths at which the program is looked for.
+    pub(super) fn candidates(&self) -> io::Result<Vec<CString>> {
+        let name = self.argv.first().map(Path::new).unwrap_or(Path::new(""));
+        if name.as_os_str().as_bytes().contains(&b'/') {
+            return Ok(vec![c_path(name)?]);
+        }
+        let search = self.environment.iter().find(|(variable, _)| variable == "PATH");
+        let folders = search.map(|(_, folders)| env::split_paths(folders));
+        let mut candidates: Vec<CString> = folders
+            .into_iter()
+            .flatten()
+            .map(|folder| c_path(&folder.join(name)))
+            .collect::<io::Result<_>>()?;
+        if candidates.is_empty() {
+            candidates.push(c_path(name)?);
+        }
+        Ok(candidates)
     }
 }
 

@@ -47,6 +47,8 @@ impl Rights {
 
 /// The whole root of one instance.
 pub(super) struct Root {
+    /// An image's tree that all else is mounted on; none: an empty folder.
+    pub(super) ground: Option<Source>,
     pub(super) base: Arc<[Entry]>,
     pub(super) own: Vec<Entry>,
     /// Options of `/tmp`'s tmpfs.
@@ -76,6 +78,8 @@ pub(super) enum Source {
     Path(CString, MountAttrFlags),
     /// Several folders over each other: the options of an overlayfs.
     Overlay(CString),
+    /// An empty folder of our own.
+    Empty,
 }
 
 /// Host files and folders are there to be read and executed.
@@ -143,13 +147,7 @@ pub(super) fn base() -> Vec<Entry> {
             list.bind(&path, &path, READ_ONLY);
         }
     }
-    for name in DEVICES {
-        let path = Path::new("/dev").join(name);
-        list.bind(&path, &path, DEVICE);
-    }
-    for (path, target) in DEVICE_LINKS {
-        list.link(path, Path::new(target));
-    }
+    list.devices();
     list.link("etc/localtime", Path::new("/usr/share/zoneinfo/UTC"));
     let passwd = format!(
         "root:x:0:0:root:/root:/sbin/nologin\n\
@@ -163,6 +161,15 @@ pub(super) fn base() -> Vec<Entry> {
     list.entries
 }
 
+/// What every sandbox has that has an image for its root.
+pub(super) fn image_base() -> Vec<Entry> {
+    let mut list = List::default();
+    list.mount(Path::new("/dev"), Target::Folder, Source::Empty);
+    list.folder(Path::new("dev/shm"));
+    list.devices();
+    list.entries
+}
+
 /// Small files per MiB of `/tmp`: enough for unpacked packages, and a bound on what their inodes
 /// take of the kernel's memory.
 const TMP_FILES_PER_MIB: u32 = 128;
@@ -171,6 +178,7 @@ impl Root {
     /// The root of one instance: the base, its binds, code and layers.
     pub(super) fn new(base: Arc<[Entry]>, spec: &Spec, rights: Rights) -> Result<Root, StartError> {
         let failed = StartError::at("open what is to be bound");
+        let tmp = tmp_options(spec).map_err(&failed)?;
         let mut list = List::default();
         let mut binds: Vec<_> = spec.binds.iter().collect();
         // What lies above others is mounted before them.
@@ -188,10 +196,20 @@ impl Root {
             layers => list.overlay(layers, rights).map_err(StartError::at("merge layers"))?,
         }
         list.file("etc/hosts", format!("127.0.0.1 localhost {}\n", spec.hostname));
-        let (mib, files) = (spec.tmp_mib, spec.tmp_mib.saturating_mul(TMP_FILES_PER_MIB));
-        let tmp = CString::new(format!("size={mib}m,nr_inodes={files},mode=1777"))
-            .map_err(|e| failed(e.into()))?;
-        Ok(Root { base, own: list.entries, tmp })
+        Ok(Root { ground: None, base, own: list.entries, tmp })
+    }
+
+    /// The root of one instance that is an image's tree.
+    pub(super) fn of_image(
+        base: Arc<[Entry]>,
+        tree: &Path,
+        spec: &Spec,
+        rights: Rights,
+    ) -> Result<Root, StartError> {
+        let failed = StartError::at("open the image");
+        let tmp = tmp_options(spec).map_err(&failed)?;
+        let ground = Some(held(tree, rights).map_err(failed)?);
+        Ok(Root { ground, base, own: Vec::new(), tmp })
     }
 
     /// Entries in the order of their making; `Failure::entry` counts them.
@@ -201,8 +219,12 @@ impl Root {
 
     /// Descriptors that the child needs.
     pub(super) fn held(&self) -> impl Iterator<Item = RawFd> {
-        self.own.iter().filter_map(|entry| match entry {
-            Entry::Mount { source: Source::Held(tree), .. } => Some(tree.as_raw_fd()),
+        let mounts = self.own.iter().filter_map(|entry| match entry {
+            Entry::Mount { source, .. } => Some(source),
+            _ => None,
+        });
+        self.ground.iter().chain(mounts).filter_map(|source| match source {
+            Source::Held(tree) => Some(tree.as_raw_fd()),
             _ => None,
         })
     }
@@ -217,6 +239,26 @@ impl Root {
         });
         format!("/{}", path.unwrap_or_default())
     }
+}
+
+/// Options of `/tmp`'s tmpfs.
+fn tmp_options(spec: &Spec) -> io::Result<CString> {
+    let (mib, files) = (spec.tmp_mib, spec.tmp_mib.saturating_mul(TMP_FILES_PER_MIB));
+    Ok(CString::new(format!("size={mib}m,nr_inodes={files},mode=1777"))?)
+}
+
+/// What a function names: held beforehand where the server's rights are needed.
+fn held(host: &Path, rights: Rights) -> io::Result<Source> {
+    let path = c_path(host)?;
+    if rights == Rights::Rootless {
+        return Ok(Source::Path(path, READ_ONLY));
+    }
+    mounts::detach(&path, READ_ONLY).map(Source::Held).map_err(|errno| about(host, errno.into()))
+}
+
+/// An error with the path that it is about.
+fn about(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Collects entries, with the folders above each.
@@ -254,6 +296,16 @@ impl List {
         self.entries.extend(c_path(Path::new(path)).map(|path| Entry::File { path, content }));
     }
 
+    fn devices(&mut self) {
+        for name in DEVICES {
+            let path = Path::new("/dev").join(name);
+            self.bind(&path, &path, DEVICE);
+        }
+        for (path, target) in DEVICE_LINKS {
+            self.link(path, Path::new(target));
+        }
+    }
+
     fn bind(&mut self, host: &Path, inside: &Path, attributes: MountAttrFlags) {
         let on = if host.is_dir() { Target::Folder } else { Target::File };
         if let Ok(source) = c_path(host) {
@@ -261,21 +313,13 @@ impl List {
         }
     }
 
-    /// A bind of what a function names: held beforehand where the server's rights are needed.
+    /// A bind of what a function names.
     fn hold(&mut self, host: &Path, inside: &Path, rights: Rights) -> io::Result<()> {
-        let about = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", host.display()));
-        let on = match std::fs::metadata(host).map_err(about)?.is_dir() {
+        let on = match std::fs::metadata(host).map_err(|e| about(host, e))?.is_dir() {
             true => Target::Folder,
             false => Target::File,
         };
-        let path = c_path(host)?;
-        let source = match rights {
-            Rights::Root => {
-                Source::Held(mounts::detach(&path, READ_ONLY).map_err(|errno| about(errno.into()))?)
-            }
-            Rights::Rootless => Source::Path(path, READ_ONLY),
-        };
-        self.mount(inside, on, source);
+        self.mount(inside, on, held(host, rights)?);
         Ok(())
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Spec {
     pub(crate) code: PathBuf,
     /// Layers in order, merged into `/opt`; a later one covers an earlier one.
     pub(crate) opt: Vec<PathBuf>,
+    /// An image in place of all the above and of the host's programs.
+    pub(crate) image: Option<ImageRoot>,
     /// What else it sees: interpreter, bootstrap (`/var/runtime`), SDK.
     pub(crate) binds: Vec<Bind>,
     /// Limit of memory; the share of processor time follows it.
@@ -57,10 +59,20 @@ pub(crate) struct Spec {
     pub(crate) hostname: String,
 }
 
+/// The root that an image brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImageRoot {
+    /// Its tree on the host, with folders at `dev`, `proc` and `tmp`.
+    pub(crate) tree: PathBuf,
+    /// The working directory in it.
+    pub(crate) folder: PathBuf,
+}
+
 /// Arguments and environment, as the instance sees paths.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
-    /// `argv`; the first is the absolute path of the executable.
+    /// `argv`; the first is the path of the executable, or a name to be found by the
+    /// environment's `PATH`.
     pub(crate) argv: Vec<OsString>,
     /// The whole environment: nothing of the server's is inherited.
     pub(crate) environment: Vec<(OsString, OsString)>,
@@ -125,6 +137,7 @@ mod tests {
             id: "a".into(),
             code: "/data/code/f".into(),
             opt: vec!["/data/layers/one".into(), "/data/layers/two".into()],
+            image: None,
             binds: vec![Bind { host: "/data".into(), inside: "/var/data".into() }],
             memory_mib: 128,
             pids: 1024,

@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::{
+    io::Errno,
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown,
         SocketFlags, SocketType, sockopt,
@@ -148,7 +149,12 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
         .map_err(StartError::at("create the cgroup"))?;
     let cage = Cage {
         drop_groups: machine.rights == Rights::Root,
-        root: Arc::new(Root::new(machine.base.clone(), spec, machine.rights)?),
+        root: Arc::new(match &spec.image {
+            None => Root::new(machine.base.clone(), spec, machine.rights)?,
+            Some(image) => {
+                Root::of_image(machine.image_base.clone(), &image.tree, spec, machine.rights)?
+            }
+        }),
         hostname: spec.hostname.as_bytes().to_vec(),
         limits,
         landlock_abi: machine.landlock_abi,
@@ -172,9 +178,10 @@ fn prepare(spec: &Spec, program: &Program, cage: Option<Cage>) -> io::Result<Mad
     sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(PATIENCE))?;
     let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    let folder = match cage {
-        Some(_) => c"/var/task".to_owned(),
-        None => c_path(&spec.code)?,
+    let folder = match (&cage, &spec.image) {
+        (Some(_), Some(image)) => c_path(&image.folder)?,
+        (Some(_), None) => c"/var/task".to_owned(),
+        (None, _) => c_path(&spec.code)?,
     };
     let stdin = OwnedFd::from(fs::File::open("/dev/null")?);
     let given = [&stdin, &their_stdout, &their_stderr, &theirs].map(AsRawFd::as_raw_fd);
@@ -182,6 +189,7 @@ fn prepare(spec: &Spec, program: &Program, cage: Option<Cage>) -> io::Result<Mad
     let mut kept: Vec<RawFd> = held.chain(given).collect();
     kept.sort_unstable();
     let plan = Plan {
+        candidates: program.candidates()?,
         arguments: CStrings::arguments(program)?,
         environment: CStrings::environment(program)?,
         folder,
@@ -267,7 +275,14 @@ fn receive(control: &OwnedFd) -> Result<(Vec<u8>, Vec<OwnedFd>), StartError> {
 /// What the child said before it gave up; nothing if its program runs.
 fn last_words(control: &OwnedFd) -> Result<(), Trouble> {
     let mut bytes = [0u8; 16];
-    match rustix::net::recv(control, &mut bytes, RecvFlags::DONTWAIT) {
+    let mut read = || rustix::net::recv(control, &mut bytes, RecvFlags::DONTWAIT);
+    // A child that ends without having taken our last message resets the socket: that is told
+    // once, before what it said.
+    let said = match read() {
+        Err(Errno::CONNRESET) => read(),
+        said => said,
+    };
+    match said {
         Ok((length, _)) if length > 0 => Err(unexpected(&bytes[..length])),
         _ => Ok(()),
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Lambda,
     code::Code,
+    image::Content,
     layers::{Layers, name::LayerVersionName},
     limits,
 };
@@ -86,16 +87,16 @@ impl UsedLayer {
 
 impl Lambda {
     /// Whether code and layers together are small enough, unpacked. Folders of developers count
-    /// nothing.
+    /// nothing, and images have no layers of this kind.
     pub(crate) async fn check_unpacked_size(
         &self,
-        code: &Code,
+        code: &Content,
         layers: &[UsedLayer],
     ) -> Result<(), Error> {
         if layers.is_empty() {
             return Ok(());
         }
-        let packages = layers.iter().map(|layer| &layer.code).chain([code]);
+        let packages = layers.iter().map(|layer| &layer.code).chain(code.package());
         let packages = packages.filter(|code| code.folder.is_none());
         let folders: Vec<_> = packages.map(|code| self.code.folder_of(code)).collect();
         let measured = tokio::task::spawn_blocking(move || {

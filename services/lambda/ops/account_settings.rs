@@ -18,7 +18,7 @@ pub(crate) async fn run(
     let versions = functions.iter().flat_map(|live| live.function.versions.values());
     let layers = lambda.layers.list(caller.account, &caller.region);
     let layers = layers.iter().flat_map(|(_, layer)| layer.versions.values());
-    let used = versions.map(|version| version.code.bytes).sum::<u64>()
+    let used = versions.map(|version| version.code.bytes()).sum::<u64>()
         + layers.map(|version| version.code.bytes).sum::<u64>();
     let unreserved = account.saturating_sub(claimed);
     Ok(api::GetAccountSettingsOutput {

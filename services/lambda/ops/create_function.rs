@@ -36,8 +36,9 @@ pub(crate) async fn run(
     let given_tags = input.tags.take().unwrap_or_default();
     tags::check(&given_tags)?;
     let source = Source::from(std::mem::take(&mut input.code));
+    source.fits_create(input.package_type == Some(api::PackageType::Image))?;
     let signing_arn = input.code_signing_config_arn.take();
-    let layers = input.layers.take().unwrap_or_default();
+    let layers = input.layers.clone().unwrap_or_default();
     let mut settings = Settings::created(input)?;
     settings.layers = lambda.layers.used(&caller, &layers)?;
     lambda.check_dead_letter(&key, settings.dead_letter.as_ref())?;
@@ -45,15 +46,19 @@ pub(crate) async fn run(
     if lambda.functions.get(&key).is_ok() {
         return Err(Error::FunctionExists(key.name));
     }
-    lambda.check_runtime(&settings.runtime).await?;
-    let brought = source.fetch(&lambda, &caller).await?;
+    match &settings.image {
+        Some(_) if signing_arn.is_some() => return Err(Error::SignedImage),
+        Some(_) => lambda.check_images()?,
+        None => lambda.check_runtime(&settings.runtime).await?,
+    }
+    let fetched = source.fetch(&lambda, &caller).await?;
     let mut signings_turn = None;
     if let Some(arn) = &signing_arn {
         // Kept until the function has the configuration, which cannot be deleted then.
         signings_turn = Some(lambda.signings.turn.lock().await);
         lambda.signing(&caller, arn)?.check(&key.name)?;
     }
-    let taken = lambda.code.take_from(brought).await?;
+    let taken = fetched.take(&lambda).await?;
     let fits = lambda.check_unpacked_size(&taken.code, &settings.layers).await;
     let latest = Version::first(settings, taken.code.clone(), caller.now);
     let mut function = Function::new(key.clone(), latest, given_tags);
@@ -65,7 +70,7 @@ pub(crate) async fn run(
     };
     drop(signings_turn);
     if let Err(error) = added {
-        lambda.code.forget(vec![taken.code.blob]).await;
+        lambda.code.forget(taken.code.blob()).await;
         return Err(error);
     }
     // AWS shows the unqualified ARN even when it publishes.

@@ -8,6 +8,7 @@ use model::lambda as api;
 use crate::{
     Error, Lambda,
     functions::Live,
+    image::Content,
     name::{self, Named},
     version::Version,
     view::Moment,
@@ -20,21 +21,35 @@ pub(crate) async fn run(
 ) -> Result<api::GetFunctionOutput, Error> {
     let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
     let (live, version) = find(&lambda, &named)?;
-    let link = lambda.signer.link(version.code.blob, caller.now);
     let common = &live.function.common;
     Ok(api::GetFunctionOutput {
         configuration: Some(settled(&lambda, &named, &version).await),
-        code: Some(api::FunctionCodeLocation {
-            repository_type: Some("S3".to_owned()),
-            location: Some(format!("{}{link}", caller.endpoint)),
-            ..api::FunctionCodeLocation::default()
-        }),
+        code: Some(location(&lambda, &caller, &version)),
         tags: Some(common.tags.clone()).filter(|tags| !tags.is_empty()),
         concurrency: common.reserved.map(|reserved| api::Concurrency {
             reserved_concurrent_executions: i32::try_from(reserved).ok(),
         }),
         ..api::GetFunctionOutput::default()
     })
+}
+
+fn location(lambda: &Lambda, caller: &Caller, version: &Version) -> api::FunctionCodeLocation {
+    match &version.code {
+        Content::Package(code) => {
+            let link = lambda.signer.link(code.blob, caller.now);
+            api::FunctionCodeLocation {
+                repository_type: Some("S3".to_owned()),
+                location: Some(format!("{}{link}", caller.endpoint)),
+                ..api::FunctionCodeLocation::default()
+            }
+        }
+        Content::Image(image) => api::FunctionCodeLocation {
+            repository_type: Some("ECR".to_owned()),
+            image_uri: Some(image.uri.clone()),
+            resolved_image_uri: Some(image.resolved.clone()),
+            ..api::FunctionCodeLocation::default()
+        },
+    }
 }
 
 pub(crate) async fn configuration(

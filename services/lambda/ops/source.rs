@@ -1,10 +1,15 @@
-//! Where an operation's code comes from: the request itself or a bucket.
+//! Where an operation's code comes from: the request itself, a bucket, a folder, or a registry.
 
 use bytes::Bytes;
 use kit::Caller;
 use model::lambda as api;
 
-use crate::{Error, Lambda, code::Brought, limits, reload};
+use crate::{
+    Error, Lambda,
+    code::{Brought, Taken},
+    image::Content,
+    limits, reload,
+};
 
 /// What a request says about its code.
 pub(crate) struct Source {
@@ -15,6 +20,23 @@ pub(crate) struct Source {
     pub(crate) image: Option<String>,
     pub(crate) kms_key: Option<String>,
     pub(crate) mode: Option<api::S3ObjectStorageMode>,
+}
+
+/// What is to be made durable.
+pub(crate) enum Fetched {
+    Package(Brought),
+    /// The name of one.
+    Image(String),
+}
+
+impl Fetched {
+    /// Makes it durable, and fit to run.
+    pub(crate) async fn take(self, lambda: &Lambda) -> Result<Taken<'_, Content>, Error> {
+        match self {
+            Fetched::Package(brought) => Ok(lambda.code.take_from(brought).await?.into_content()),
+            Fetched::Image(uri) => lambda.code.take_image(&lambda.clock, &uri).await,
+        }
+    }
 }
 
 impl From<api::FunctionCode> for Source {
@@ -46,8 +68,38 @@ impl From<api::LayerVersionContentInput> for Source {
 }
 
 impl Source {
+    /// Whether it is what a new function of this package type needs.
+    pub(crate) fn fits_create(&self, image: bool) -> Result<(), Error> {
+        match (image, &self.image) {
+            (true, None) => Err(Error::ImageUriNeeded("creating")),
+            (false, Some(_)) => Err(Error::ImageUriUnwanted("creating")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is of the function's package type, which cannot change.
+    pub(crate) fn fits_update(&self, image: bool) -> Result<(), Error> {
+        match (image, &self.image) {
+            (true, None) => Err(Error::ImageUriNeeded("updating")),
+            (false, Some(_)) => Err(Error::ImageUriUnwanted("updating")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a function runs.
+    pub(crate) async fn fetch(
+        mut self,
+        lambda: &Lambda,
+        caller: &Caller,
+    ) -> Result<Fetched, Error> {
+        match self.image.take() {
+            Some(uri) => Ok(Fetched::Image(uri)),
+            None => self.package(lambda, caller).await.map(Fetched::Package),
+        }
+    }
+
     /// The zip or the folder.
-    pub(crate) async fn fetch(self, lambda: &Lambda, caller: &Caller) -> Result<Brought, Error> {
+    pub(crate) async fn package(self, lambda: &Lambda, caller: &Caller) -> Result<Brought, Error> {
         if self.zip_file.is_none() && self.bucket.as_deref() == Some(reload::BUCKET) {
             return lambda.folder(caller, self.key).map(Brought::Folder);
         }
@@ -55,9 +107,6 @@ impl Source {
     }
 
     async fn zip(self, lambda: &Lambda, caller: &Caller) -> Result<Bytes, Error> {
-        if self.image.is_some() {
-            return Err(Error::NotBuilt("container images"));
-        }
         if self.kms_key.is_some() {
             return Err(Error::NotBuilt("encrypted packages"));
         }

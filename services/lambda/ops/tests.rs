@@ -104,7 +104,8 @@ async fn open(store: &Store, folder: &tempfile::TempDir) -> Arc<Lambda> {
     let logs = InstanceLogs::start(directory.clone());
     let surroundings = InstanceSurroundings::new(directory);
     let pool = runtime::Pool::open(config, clock.clone(), logs, surroundings).unwrap();
-    Lambda::open(store.clone(), bus, clock, pool, &folder.path().join("data")).await.unwrap()
+    let (data, images) = (folder.path().join("data"), images::Settings::default());
+    Lambda::open(store.clone(), bus, clock, pool, &data, images).await.unwrap()
 }
 
 /// A package of a bootstrap.

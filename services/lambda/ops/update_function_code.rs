@@ -33,12 +33,14 @@ pub(crate) async fn run(
         kms_key: input.source_kms_key_arn,
         mode: input.s3_object_storage_mode,
     };
-    let brought = source.fetch(&lambda, &caller).await?;
+    let live = lambda.functions.get(&key)?;
+    source.fits_update(live.function.latest().code.image().is_some())?;
+    let fetched = source.fetch(&lambda, &caller).await?;
     lambda.check_signature(&caller, &key)?;
-    let taken = lambda.code.take_from(brought).await?;
+    let taken = fetched.take(&lambda).await?;
     let layers = lambda.functions.get(&key)?.function.latest().settings.layers.clone();
     if let Err(error) = lambda.check_unpacked_size(&taken.code, &layers).await {
-        lambda.code.forget(vec![taken.code.blob]).await;
+        lambda.code.forget(taken.code.blob()).await;
         return Err(error);
     }
     let architecture = input.architectures.as_deref().and_then(<[_]>::first).copied();
@@ -50,7 +52,7 @@ pub(crate) async fn run(
         Ok(())
     };
     if input.dry_run == Some(true) {
-        lambda.code.forget(vec![taken.code.blob]).await;
+        lambda.code.forget(taken.code.blob()).await;
         let mut latest = Version::clone(lambda.functions.get(&key)?.function.latest());
         change(&mut latest)?;
         return Ok(lambda.described(&key, &latest, None, Moment::Settled).await);
@@ -64,7 +66,7 @@ pub(crate) async fn run(
     let shown = match changed.await {
         Ok(shown) => shown,
         Err(error) => {
-            lambda.code.forget(vec![taken.code.blob]).await;
+            lambda.code.forget(taken.code.blob()).await;
             return Err(error);
         }
     };

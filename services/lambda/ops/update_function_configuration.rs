@@ -15,7 +15,7 @@ pub(crate) async fn run(
     let key = unqualified(&caller, &input.function_name)?;
     let revision = input.revision_id.take();
     let runtime = input.runtime.clone();
-    let layers = input.layers.take();
+    let layers = input.layers.clone();
     let latest = lambda.functions.get(&key)?.function.latest().clone();
     let mut settings = latest.settings.clone();
     // Once before the machine is asked, so that unknown runtimes are told first.

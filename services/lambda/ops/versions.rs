@@ -23,7 +23,7 @@ pub(crate) async fn publish(
     let given = input.code_sha256.filter(|given| !given.is_empty());
     let published = lambda.change(&key, |function| {
         function.check_revision(input.revision_id.as_deref())?;
-        let current = function.latest().code.base64();
+        let current = function.latest().code.shown_sha256();
         match given {
             Some(given) if given != current => Err(Error::CodeDiffers { given, current }),
             _ => Ok(function.publish(input.description)),

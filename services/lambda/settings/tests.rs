@@ -82,7 +82,36 @@ fn an_update_changes_what_it_names() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    let image_config = Some(api::ImageConfig::default());
-    let error = Settings::created(api::CreateFunctionInput { image_config, ..input() });
-    assert_eq!(error.unwrap_err().to_string(), "lampejo does not support container images yet.");
+    let durable_config = Some(api::DurableConfig::default());
+    let error = Settings::created(api::CreateFunctionInput { durable_config, ..input() });
+    assert_eq!(error.unwrap_err().to_string(), "lampejo does not support durable functions yet.");
+}
+
+#[test]
+fn an_image_brings_its_runtime() {
+    let image = || api::CreateFunctionInput {
+        package_type: Some(api::PackageType::Image),
+        runtime: None,
+        handler: None,
+        ..input()
+    };
+    let mut settings = Settings::created(image()).unwrap();
+    assert_eq!(settings.image, Some(ImageConfig::default()));
+    let both = api::CreateFunctionInput { handler: input().handler, ..image() };
+    assert!(matches!(Settings::created(both), Err(Error::NotOfImages)));
+    let layers = Some(vec!["arn:aws:lambda:us-east-1:000000000000:layer:l:1".to_owned()]);
+    let layered = api::CreateFunctionInput { layers, ..image() };
+    assert!(matches!(Settings::created(layered), Err(Error::NotOfImages)));
+    let config = api::ImageConfig {
+        command: Some(vec!["app.handler".to_owned()]),
+        ..api::ImageConfig::default()
+    };
+    let update = || api::UpdateFunctionConfigurationInput {
+        image_config: Some(config.clone()),
+        ..api::UpdateFunctionConfigurationInput::default()
+    };
+    settings.apply(update()).unwrap();
+    assert_eq!(settings.image.as_ref().unwrap().command, ["app.handler"]);
+    let refused = Settings::created(input()).unwrap().apply(update());
+    assert!(matches!(refused, Err(Error::OnlyOfImages)));
 }

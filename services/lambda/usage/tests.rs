@@ -140,6 +140,7 @@ fn function() -> Arc<runtime::Function> {
         ephemeral_mib: 1024,
         environment: Default::default(),
         code: "/".into(),
+        image: None,
         layers: vec![],
         log_group: "/aws/lambda/f".to_owned(),
         tracing: runtime::Tracing::PassThrough,

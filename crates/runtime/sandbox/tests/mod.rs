@@ -44,6 +44,7 @@ impl Trial {
             id: id.into(),
             code: folder.path().to_owned(),
             opt: Vec::new(),
+            image: None,
             binds: Vec::new(),
             memory_mib: 128,
             pids: 64,

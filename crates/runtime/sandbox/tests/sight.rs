@@ -1,6 +1,6 @@
 //! What an instance sees.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{PATIENCE, PYTHON, Trial, has_python};
-use crate::sandbox::{Bind, Isolation, View};
+use crate::sandbox::{Bind, ImageRoot, Isolation, View};
 
 #[tokio::test]
 async fn an_instance_is_the_first_process_and_nobody() {
@@ -182,4 +182,35 @@ async fn five_layers_may_have_long_paths_and_odd_names() {
     }
     let ended = trial.shell("ls /opt; cat /opt/top").await;
     assert_eq!(ended.out, "own-1\nown-2\nown-3\nown-4\nown-5\ntop\n5", "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_image_is_all_that_an_instance_of_it_sees() {
+    let mut trial = Trial::new("image");
+    let tree = trial.folder.path().join("tree");
+    for folder in ["dev", "proc", "tmp", "app"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    copy_shell(&tree);
+    fs::write(tree.join("app/mine"), "x").unwrap();
+    trial.spec.image = Some(ImageRoot { tree, folder: "/app".into() });
+    let script = "echo *; cd /; echo dev/*; : > /tmp/w; : > /dev/null; echo /usr/* /etc/* /var/*; \
+                  : > /app/w";
+    // Found by PATH, in the image.
+    let ended = trial.run(&["sh", "-c", script]).await;
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!((lines[0], lines[2]), ("mine", "/usr/* /etc/* /var/*"), "{ended:?}");
+    assert!(lines[1].starts_with("dev/fd dev/full dev/null"), "{ended:?}");
+    assert!(ended.err.contains("Read-only file system"), "{ended:?}");
+}
+
+/// The host's shell with the libraries that it needs, and nothing else.
+fn copy_shell(tree: &Path) {
+    let needed = std::process::Command::new("ldd").arg("/bin/sh").output().unwrap();
+    let needed = String::from_utf8(needed.stdout).unwrap();
+    for file in needed.split_whitespace().filter(|word| word.starts_with('/')).chain(["/bin/sh"]) {
+        let place = tree.join(&file[1..]);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(file, place).unwrap();
+    }
 }

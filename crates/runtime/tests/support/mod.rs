@@ -134,6 +134,7 @@ impl Trial {
             ephemeral_mib: 512,
             environment: Default::default(),
             code,
+            image: None,
             layers: vec![],
             tracing: Tracing::PassThrough,
             logging: Logging::default(),

@@ -30,7 +30,7 @@ pub(crate) async fn run(
     let architectures = input
         .compatible_architectures
         .map(|list| list.iter().map(|architecture| architecture.as_str().to_owned()).collect());
-    let brought = Source::from(input.content).fetch(&lambda, &caller).await?;
+    let brought = Source::from(input.content).package(&lambda, &caller).await?;
     let taken = lambda.code.take_from(brought).await?;
     let version = LayerVersion {
         number: 0,
