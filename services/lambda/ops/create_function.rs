@@ -42,7 +42,6 @@ pub(crate) async fn run(
     let mut settings = Settings::created(input)?;
     settings.layers = lambda.layers.used(&caller, &layers)?;
     lambda.check_dead_letter(&key, settings.dead_letter.as_ref())?;
-    lambda.check_role(&caller, &settings.role)?;
     if lambda.functions.get(&key).is_ok() {
         return Err(Error::FunctionExists(key.name));
     }
@@ -52,6 +51,7 @@ pub(crate) async fn run(
         None => lambda.check_runtime(&settings.runtime).await?,
     }
     let fetched = source.fetch(&lambda, &caller).await?;
+    lambda.check_role(&caller, &settings.role)?;
     let mut signings_turn = None;
     if let Some(arn) = &signing_arn {
         // Kept until the function has the configuration, which cannot be deleted then.
