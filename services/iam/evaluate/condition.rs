@@ -7,9 +7,7 @@ use std::{borrow::Cow, cmp::Ordering, net::IpAddr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use time::{
-    Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description,
-};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     Facts, Key,
@@ -38,7 +36,7 @@ enum Of {
     Any,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Test {
     Text(Glob),
     Arn(ArnGlob),
@@ -115,22 +113,27 @@ impl Condition {
     /// Whether a request meets it.
     pub(crate) fn holds(&self, facts: &dyn Facts) -> bool {
         let values = facts.values(self.key.lower());
-        if let [Test::Null(absent), ..] = self.tests[..] {
-            return absent == values.is_none();
-        }
+        // To sets and to `Null` an empty text is no value.
+        let is_null = values.iter().flatten().all(|value| value.is_empty());
         let meets = |value: &Cow<'_, str>| {
             self.negated != self.tests.iter().any(|test| test.matches(value, facts))
         };
         match (values.filter(|values| !values.is_empty()), self.of) {
-            (None, Of::All) => true,
+            _ if self.is_null_check() => self.tests.contains(&Test::Null(is_null)),
+            (_, Of::All) if is_null => true,
             (None, Of::Any) => self.if_exists,
-            (None, Of::One) => self.if_exists || self.negated,
+            (Some(_), Of::Any) if is_null => false,
+            (None, _) => self.if_exists || self.negated,
             (Some(values), Of::All) => values.iter().all(meets),
             (Some(values), Of::Any) => values.iter().any(meets),
             // Several values under an operator for one: as if each were asked for.
             (Some(values), Of::One) if self.negated => values.iter().all(meets),
             (Some(values), Of::One) => values.iter().any(meets),
         }
+    }
+
+    fn is_null_check(&self) -> bool {
+        matches!(self.tests[..], [Test::Null(_), ..])
     }
 }
 
@@ -214,15 +217,24 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Milliseconds since the epoch: of a date, of a date with a time, or of seconds.
+/// Milliseconds since the epoch: of seconds, or of a date of W3C's note on ISO 8601, which may end
+/// after the month, the day or the minute. A year alone is not to be told from seconds.
 fn moment(text: &str) -> Option<i128> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(i128::from(seconds) * 1000);
     }
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| {
-        let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
-        Some(date.midnight().assume_utc())
-    })?;
+    let full = match text.len() {
+        // A month; a day.
+        7 => format!("{text}-01T00:00:00Z"),
+        10 => format!("{text}T00:00:00Z"),
+        // Without seconds: `2026-01-01T00:00Z`, `2026-01-01T00:00+01:00`.
+        _ if !matches!(text.as_bytes().get(16), None | Some(b':')) => {
+            let (minutes, zone) = text.split_at_checked(16)?;
+            format!("{minutes}:00{zone}")
+        }
+        _ => text.to_owned(),
+    };
+    let time = OffsetDateTime::parse(&full, &Rfc3339).ok()?;
     Some(time.unix_timestamp_nanos() / 1_000_000)
 }
 

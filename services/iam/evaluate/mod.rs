@@ -118,7 +118,7 @@ pub(crate) struct Matched {
 impl Request<'_> {
     /// The context keys for want of which a statement of these policies does not speak of the call.
     pub(crate) fn missing(&self, policies: &Policies<'_>) -> Vec<String> {
-        let asked = self.asked();
+        let asked = self.asked(policies);
         let all = policies.identity.iter().copied().chain(policies.boundary);
         let keys = all.chain(policies.resource).flat_map(|policy| {
             policy.missing(&asked).map(|key| key.written().to_owned()).collect::<Vec<_>>()
@@ -126,15 +126,16 @@ impl Request<'_> {
         keys.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    fn asked(&self) -> Asked<'_> {
+    fn asked(&self, policies: &Policies<'_>) -> Asked<'_> {
         let Request { action, resource, ref who, facts, .. } = *self;
-        Asked { action, resource, who, facts }
+        let bounded = policies.boundary.is_some() && who.may_be_bounded();
+        Asked { action, resource, who, bounded, facts }
     }
 }
 
 /// Decides.
 pub(crate) fn evaluate(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
-    let (asked, who) = (request.asked(), &request.who);
+    let (asked, who) = (request.asked(policies), &request.who);
     let denials = denials(&asked, policies);
     if let Some(first) = denials.first() {
         return Decision { outcome: Outcome::Denied(first.source), matched: denials };
@@ -143,8 +144,7 @@ pub(crate) fn evaluate(request: &Request<'_>, policies: &Policies<'_>) -> Decisi
     let identity =
         who.kind == Kind::Root || allows(&asked, Source::Identity, policies.identity, &mut matched);
     let named = policies.resource.map_or(Naming::No, |it| naming(&asked, it, &mut matched));
-    let boundary =
-        policies.boundary.filter(|_| who.kind == Kind::User || who.kind == Kind::Session);
+    let boundary = policies.boundary.filter(|_| asked.bounded);
     let boundary = boundary.is_none_or(|it| allows(&asked, Source::Boundary, &[it], &mut matched));
     let session =
         policies.session.is_none_or(|it| allows(&asked, Source::Session, it, &mut matched));

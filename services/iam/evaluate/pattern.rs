@@ -1,7 +1,7 @@
 //! Texts of policies with wildcards (`*`, `?`) and variables (`${aws:username}`), and what they
 //! match. Compiled once; matching allocates only where there are variables.
 //!
-//! Source: "IAM JSON policy elements: Resource", "… Variables and tags".
+//! Source: "IAM JSON policy elements: Resource", "… Variables and tags", "… Condition operators".
 
 use super::{Facts, Key};
 
@@ -13,6 +13,8 @@ enum Atom {
     One,
     /// `*`
     Many,
+    /// `*` that does not reach over a colon.
+    ManyInPart,
     /// The value of a context key, or this text where the request has none.
     Variable {
         key: Key,
@@ -47,9 +49,30 @@ pub(crate) struct Glob {
 impl Glob {
     /// Reads a pattern.
     pub(crate) fn parse(text: &str, grammar: Grammar) -> Glob {
-        let atoms = atoms(text, grammar);
+        Glob::of(atoms(text, grammar), grammar.case)
+    }
+
+    /// Reads a pattern for the ARNs of resources. In front of the fifth colon only those stars reach
+    /// over a colon that are the last letter of their part.
+    pub(crate) fn resource(text: &str, variables: bool) -> Glob {
+        let grammar = Grammar { wildcards: true, variables, case: Case::Sensitive };
+        let mut atoms = atoms(text, grammar);
+        let mut colons = 0;
+        for at in 0..atoms.len() {
+            let next = atoms.get(at + 1);
+            let is_last = next.is_none_or(|next| *next == Atom::Letter(':'));
+            match &mut atoms[at] {
+                Atom::Letter(':') => colons += 1,
+                star @ Atom::Many if colons < ARN_PARTS - 1 && !is_last => *star = Atom::ManyInPart,
+                _ => {}
+            }
+        }
+        Glob::of(atoms, Case::Sensitive)
+    }
+
+    fn of(atoms: Vec<Atom>, case: Case) -> Glob {
         let variables = atoms.iter().any(|atom| matches!(atom, Atom::Variable { .. }));
-        Glob { atoms, case: grammar.case, variables }
+        Glob { atoms, case, variables }
     }
 
     /// The context keys that its variables name.
@@ -70,10 +93,10 @@ impl Glob {
     }
 }
 
-/// A pattern for ARNs: wildcards do not reach over the colons between its six parts.
+/// A pattern of a condition for ARNs: no wildcard reaches over the colons between its six parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArnGlob {
-    /// `*`, which also stands for calls without a resource.
+    /// `*`
     Any,
     Parts(Vec<Glob>),
 }
@@ -100,11 +123,8 @@ impl ArnGlob {
         if parts.last().is_some_and(|last| last.last() == Some(&Atom::Many)) {
             parts.resize(ARN_PARTS, vec![Atom::Many]);
         }
-        let glob = |atoms: Vec<Atom>| {
-            let variables = atoms.iter().any(|atom| matches!(atom, Atom::Variable { .. }));
-            Glob { atoms, case: Case::Sensitive, variables }
-        };
-        ArnGlob::Parts(parts.into_iter().map(glob).collect())
+        let parts = parts.into_iter().map(|atoms| Glob::of(atoms, Case::Sensitive));
+        ArnGlob::Parts(parts.collect())
     }
 
     /// The context keys that its variables name.
@@ -116,7 +136,7 @@ impl ArnGlob {
         parts.iter().flat_map(Glob::keys)
     }
 
-    /// Whether it matches an ARN, or `*` for no resource at all.
+    /// Whether it matches an ARN.
     pub(crate) fn matches(&self, arn: &str, facts: &dyn Facts) -> bool {
         match self {
             ArnGlob::Any => true,
@@ -160,10 +180,16 @@ fn variable(text: &str) -> Option<(Atom, usize)> {
         return Some((Atom::Letter(inner.chars().next()?), length));
     }
     let (key, default) = match inner.split_once(',') {
-        Some((key, default)) => (key, Some(default.trim().trim_matches('\'').to_owned())),
+        Some((key, default)) => (key, Some(quoted(default.trim()))),
         None => (inner, None),
     };
     Some((Atom::Variable { key: Key::new(key.trim()), default }, length))
+}
+
+/// A default without its quotes. Inside of them two quotes stand for one.
+fn quoted(text: &str) -> String {
+    let inner = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\''));
+    inner.unwrap_or(text).replace("''", "'")
 }
 
 /// The pattern with the values of its variables, whose letters are nothing but letters.
@@ -191,34 +217,50 @@ fn fold(letter: char, case: Case) -> char {
     }
 }
 
-/// Goes back only to the last `*`: never more steps than letters times atoms.
+/// Where matching goes on when it came to nothing: a star takes one letter more.
+type Again<'a> = Option<(usize, std::str::Chars<'a>)>;
+
+/// Goes back only to the last star that may take the next letter.
 fn matches(atoms: &[Atom], text: &str, case: Case) -> bool {
     let mut letters = text.chars();
     let mut at = 0;
-    let mut again: Option<(usize, std::str::Chars<'_>)> = None;
+    let (mut anywhere, mut in_part): (Again<'_>, Again<'_>) = (None, None);
     loop {
-        if atoms.get(at) == Some(&Atom::Many) {
-            at += 1;
-            if at == atoms.len() {
-                return true;
+        match atoms.get(at) {
+            Some(Atom::Many) if at + 1 == atoms.len() => return true,
+            Some(Atom::Many) => {
+                at += 1;
+                (anywhere, in_part) = (Some((at, letters.clone())), None);
+                continue;
             }
-            again = Some((at, letters.clone()));
-            continue;
+            Some(Atom::ManyInPart) => {
+                at += 1;
+                in_part = Some((at, letters.clone()));
+                continue;
+            }
+            _ => {}
         }
         match (letters.next(), atoms.get(at)) {
             (None, None) => return true,
             (Some(_), Some(Atom::One)) => at += 1,
             (Some(letter), Some(Atom::Letter(wanted))) if fold(letter, case) == *wanted => at += 1,
             (None, _) => return false,
-            _ => {
-                let Some((from, rest)) = &mut again else { return false };
-                if rest.next().is_none() {
-                    return false;
-                }
-                (at, letters) = (*from, rest.clone());
-            }
+            _ => match longer(&mut in_part, |letter| letter != ':') {
+                Some(from) => (at, letters) = from,
+                None => match longer(&mut anywhere, |_| true) {
+                    Some(from) => ((at, letters), in_part) = (from, None),
+                    None => return false,
+                },
+            },
         }
     }
+}
+
+/// Lets a star take the next letter, if it may.
+fn longer<'a>(again: &mut Again<'a>, may: fn(char) -> bool) -> Again<'a> {
+    let (_, rest) = again.as_mut()?;
+    rest.next().filter(|letter| may(*letter))?;
+    again.clone()
 }
 
 #[cfg(test)]
@@ -264,7 +306,31 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_stays_in_its_part_of_an_arn() {
+    fn a_star_of_a_resource_reaches_over_colons_at_the_end_of_its_part() {
+        let matches =
+            |pattern: &str, arn: &str| Glob::resource(pattern, true).matches(arn, &facts(&[]));
+        let queue = "arn:aws:sqs:us-east-1:123456789012:orders";
+        for (pattern, expected) in [
+            ("*", true),
+            ("arn:aws:sqs:*", true),
+            ("arn:aws:sqs:*:orders", true),
+            ("arn:aws:sqs:us-*:orders", true),
+            ("arn:aws:sqs:*1:123456789012:orders", true),
+            ("arn:aws:sqs:*2:orders", false),
+            ("arn:aws:sqs:u*1:1*2:o*s", true),
+            ("arn:*:u*1:*:orders", true),
+            ("arn:aws:sqs:us-east-1:123456789012", false),
+        ] {
+            assert_eq!(matches(pattern, queue), expected, "{pattern}");
+        }
+        let function = "arn:aws:lambda:us-east-1:123456789012:function:f:PROD";
+        assert!(matches("arn:aws:lambda:us-east-1:123456789012:function:*", function));
+        assert!(matches("arn:aws:lambda:us-east-1:123456789012:f*:PROD", function));
+        assert!(!matches("arn:aws:sqs:*:*:*", "*"), "no resource is matched by `*` alone");
+    }
+
+    #[test]
+    fn a_wildcard_of_a_condition_stays_in_its_part_of_an_arn() {
         let matches =
             |pattern: &str, arn: &str| ArnGlob::parse(pattern, true).matches(arn, &facts(&[]));
         let queue = "arn:aws:sqs:us-east-1:123456789012:orders";
@@ -282,6 +348,5 @@ mod tests {
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:PROD";
         assert!(matches("arn:aws:lambda:us-east-1:123456789012:function:*", function));
         assert!(matches("arn:aws:s3:::b/*", "arn:aws:s3:::b/a:b"));
-        assert!(!matches("arn:aws:sqs:*:*:*", "*"), "no resource is matched by `*` alone");
     }
 }

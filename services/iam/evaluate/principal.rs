@@ -35,6 +35,13 @@ pub(crate) enum Kind {
     Anonymous,
 }
 
+impl Who<'_> {
+    /// Whether permissions boundaries apply to such callers.
+    pub(crate) fn may_be_bounded(&self) -> bool {
+        matches!(self.kind, Kind::User | Kind::Session)
+    }
+}
+
 /// How directly a statement names a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Naming {
@@ -42,9 +49,9 @@ pub(crate) enum Naming {
     No,
     /// Its account, which has to let it act.
     Account,
-    /// The role of its session, or everybody.
+    /// The role of its session.
     Role,
-    /// Itself.
+    /// Itself, or everybody.
     Itself,
 }
 
@@ -85,9 +92,15 @@ impl Principals {
         let naming = self.listed.iter().map(|whom| whom.naming(who)).max().unwrap_or(Naming::No);
         match (self.negated, naming) {
             (false, naming) => naming,
-            (true, Naming::No) => Naming::Role,
+            // To except an account is not to except all who are in it.
+            (true, Naming::No | Naming::Account) => Naming::Itself,
             (true, _) => Naming::No,
         }
+    }
+
+    /// Whether it is `NotPrincipal`.
+    pub(crate) fn is_negated(&self) -> bool {
+        self.negated
     }
 }
 
@@ -109,7 +122,7 @@ impl Whom {
     fn naming(&self, who: &Who<'_>) -> Naming {
         let said = |yes: bool, naming: Naming| if yes { naming } else { Naming::No };
         match self {
-            Whom::Anybody => Naming::Role,
+            Whom::Anybody => Naming::Itself,
             Whom::Account(account) => {
                 let itself = who.kind == Kind::Root;
                 let naming = if itself { Naming::Itself } else { Naming::Account };
@@ -157,8 +170,8 @@ mod tests {
     fn a_session_is_named_by_itself_its_role_its_account_or_everybody() {
         let naming = |element: Value| Principals::parse(&element, false).naming(&session());
         for (element, expected) in [
-            (json!("*"), Naming::Role),
-            (json!({"AWS": "*"}), Naming::Role),
+            (json!("*"), Naming::Itself),
+            (json!({"AWS": "*"}), Naming::Itself),
             (json!({"AWS": ACCOUNT}), Naming::Account),
             (json!({"AWS": ["arn:aws:iam::123456789012:root", session().role]}), Naming::Role),
             (json!({"AWS": session().arn}), Naming::Itself),
@@ -177,6 +190,7 @@ mod tests {
     fn not_principal_means_all_others() {
         let naming = |element: Value| Principals::parse(&element, true).naming(&session());
         assert_eq!(naming(json!({"AWS": session().role})), Naming::No);
-        assert_eq!(naming(json!({"AWS": "999999999999"})), Naming::Role);
+        assert_eq!(naming(json!({"AWS": "999999999999"})), Naming::Itself);
+        assert_eq!(naming(json!({"AWS": ACCOUNT})), Naming::Itself);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 use super::{
     Facts, Key,
     condition::Condition,
-    pattern::{ArnGlob, Case, Glob, Grammar},
+    pattern::{Case, Glob, Grammar},
     principal::{Naming, Principals, Who},
 };
 
@@ -26,8 +26,8 @@ pub(crate) struct Statement {
     /// Where it stands in the document, in bytes.
     pub(crate) place: Range<usize>,
     principals: Option<Principals>,
-    actions: Listed<Glob>,
-    resources: Listed<ArnGlob>,
+    actions: Listed,
+    resources: Listed,
     conditions: Vec<Condition>,
 }
 
@@ -40,8 +40,8 @@ pub(crate) enum Effect {
 
 /// `Action` or `NotAction`, `Resource` or `NotResource`.
 #[derive(Clone, Debug)]
-struct Listed<T> {
-    patterns: Vec<T>,
+struct Listed {
+    patterns: Vec<Glob>,
     negated: bool,
 }
 
@@ -65,6 +65,8 @@ pub(crate) struct Asked<'a> {
     /// An ARN, or `*` where the action knows no resources.
     pub(crate) resource: &'a str,
     pub(crate) who: &'a Who<'a>,
+    /// Whether who asks has a permissions boundary.
+    pub(crate) bounded: bool,
     pub(crate) facts: &'a dyn Facts,
 }
 
@@ -121,7 +123,7 @@ impl Statement {
             principals,
             actions: Listed::of(&statement, "Action", "NotAction", |it| Glob::parse(it, grammar)),
             resources: Listed::of(&statement, "Resource", "NotResource", |it| {
-                ArnGlob::parse(it, variables)
+                Glob::resource(it, variables)
             }),
             conditions: conditions.map_or(Vec::new(), |it| Condition::parse(it, variables)),
         })
@@ -129,15 +131,15 @@ impl Statement {
 
     /// The context keys that it names.
     fn keys(&self) -> impl Iterator<Item = &Key> {
-        let resources = self.resources.patterns.iter().flat_map(ArnGlob::keys);
+        let resources = self.resources.patterns.iter().flat_map(Glob::keys);
         resources.chain(self.conditions.iter().flat_map(Condition::keys))
     }
 
     /// The context keys for want of which it does not speak of a call whose action and resource are
     /// its own.
     fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Key> {
-        let speaks = self.actions.matches(|action| action.matches(asked.action, asked.facts))
-            && self.resources.matches(|resource| resource.matches(asked.resource, asked.facts));
+        let speaks = self.actions.matches(asked.action, asked.facts)
+            && self.resources.matches(asked.resource, asked.facts);
         let failing = self.conditions.iter().filter(|it| !it.holds(asked.facts));
         let keys = failing.filter(move |_| speaks).flat_map(Condition::keys);
         keys.filter(|key| asked.facts.values(key.lower()).is_none())
@@ -145,20 +147,23 @@ impl Statement {
 
     /// Whether it speaks of a call that an identity makes.
     pub(crate) fn applies(&self, asked: &Asked<'_>) -> bool {
-        self.actions.matches(|action| action.matches(asked.action, asked.facts))
-            && self.resources.matches(|resource| resource.matches(asked.resource, asked.facts))
+        self.actions.matches(asked.action, asked.facts)
+            && self.resources.matches(asked.resource, asked.facts)
             && self.conditions.iter().all(|condition| condition.holds(asked.facts))
     }
 
     /// How directly it names who makes the call, if it speaks of it; for policies of resources.
     pub(crate) fn names(&self, asked: &Asked<'_>) -> Naming {
-        let naming = self.principals.as_ref().map_or(Naming::No, |it| it.naming(asked.who));
+        let Some(principals) = &self.principals else { return Naming::No };
+        // Who has a boundary is denied, whomever `NotPrincipal` excepts.
+        let all = asked.bounded && self.effect == Effect::Deny && principals.is_negated();
+        let naming = if all { Naming::Itself } else { principals.naming(asked.who) };
         if naming != Naming::No && self.applies(asked) { naming } else { Naming::No }
     }
 }
 
-impl<T> Listed<T> {
-    fn of(statement: &Value, name: &str, negation: &str, parse: impl Fn(&str) -> T) -> Listed<T> {
+impl Listed {
+    fn of(statement: &Value, name: &str, negation: &str, parse: impl Fn(&str) -> Glob) -> Listed {
         let (element, negated) = match statement.get(name) {
             Some(element) => (Some(element), false),
             None => (statement.get(negation), true),
@@ -171,7 +176,7 @@ impl<T> Listed<T> {
         Listed { patterns: texts.map(parse).collect(), negated }
     }
 
-    fn matches(&self, matches: impl Fn(&T) -> bool) -> bool {
-        self.negated != self.patterns.iter().any(matches)
+    fn matches(&self, text: &str, facts: &dyn Facts) -> bool {
+        self.negated != self.patterns.iter().any(|pattern| pattern.matches(text, facts))
     }
 }

@@ -1,4 +1,6 @@
-//! What tests of the parts share.
+//! Whole decisions: a table of cases, properties, and another implementation to compare with.
+
+mod cases;
 
 use std::collections::BTreeMap;
 
