@@ -11,6 +11,8 @@ enum Atom {
     Letter(char),
     /// `?`
     One,
+    /// `?` that is not a colon.
+    OneInPart,
     /// `*`
     Many,
     /// `*` that does not reach over a colon.
@@ -64,6 +66,7 @@ impl Glob {
             match &mut atoms[at] {
                 Atom::Letter(':') => colons += 1,
                 star @ Atom::Many if colons < ARN_PARTS - 1 && !is_last => *star = Atom::ManyInPart,
+                one @ Atom::One if colons < ARN_PARTS - 1 => *one = Atom::OneInPart,
                 _ => {}
             }
         }
@@ -243,6 +246,7 @@ fn matches(atoms: &[Atom], text: &str, case: Case) -> bool {
         match (letters.next(), atoms.get(at)) {
             (None, None) => return true,
             (Some(_), Some(Atom::One)) => at += 1,
+            (Some(letter), Some(Atom::OneInPart)) if letter != ':' => at += 1,
             (Some(letter), Some(Atom::Letter(wanted))) if fold(letter, case) == *wanted => at += 1,
             (None, _) => return false,
             _ => match longer(&mut in_part, |letter| letter != ':') {

@@ -1,6 +1,10 @@
 //! Whole decisions: a table of cases, properties, and another implementation to compare with.
 
 mod cases;
+mod differential;
+mod disagreements;
+mod generate;
+mod properties;
 
 use std::collections::BTreeMap;
 
