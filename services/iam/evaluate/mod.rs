@@ -129,7 +129,7 @@ impl Request<'_> {
     fn asked(&self, policies: &Policies<'_>) -> Asked<'_> {
         let Request { action, resource, ref who, facts, .. } = *self;
         let bounded = policies.boundary.is_some() && who.may_be_bounded();
-        Asked { action, resource, who, bounded, facts }
+        Asked { action, service: statement::service(action), resource, who, bounded, facts }
     }
 }
 

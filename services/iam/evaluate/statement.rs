@@ -1,6 +1,6 @@
 //! Policies in the form in which they are evaluated: read once, kept until they change.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -26,8 +26,8 @@ pub(crate) struct Statement {
     /// Where it stands in the document, in bytes.
     pub(crate) place: Range<usize>,
     principals: Option<Principals>,
-    actions: Listed,
-    resources: Listed,
+    actions: Actions,
+    resources: Resources,
     conditions: Vec<Condition>,
 }
 
@@ -38,9 +38,19 @@ pub(crate) enum Effect {
     Deny,
 }
 
-/// `Action` or `NotAction`, `Resource` or `NotResource`.
+/// `Action` or `NotAction`, by service: AWS's own policies list a thousand.
 #[derive(Clone, Debug)]
-struct Listed {
+struct Actions {
+    /// By what stands in front of the colon, in lower case.
+    of_services: HashMap<String, Vec<Glob>>,
+    /// Those with a wildcard there: `*`.
+    others: Vec<Glob>,
+    negated: bool,
+}
+
+/// `Resource` or `NotResource`.
+#[derive(Clone, Debug)]
+struct Resources {
     patterns: Vec<Glob>,
     negated: bool,
 }
@@ -62,6 +72,8 @@ struct Document<'a> {
 pub(crate) struct Asked<'a> {
     /// `sqs:SendMessage`
     pub(crate) action: &'a str,
+    /// What stands in front of its colon, in lower case.
+    pub(crate) service: String,
     /// An ARN, or `*` where the action knows no resources.
     pub(crate) resource: &'a str,
     pub(crate) who: &'a Who<'a>,
@@ -109,7 +121,6 @@ impl Statement {
             Some("Deny") => Effect::Deny,
             _ => return Err(NotAPolicy),
         };
-        let grammar = Grammar { wildcards: true, variables: false, case: Case::Insensitive };
         let principals = match (statement.get("Principal"), statement.get("NotPrincipal")) {
             (Some(listed), _) => Some(Principals::parse(listed, false)),
             (None, Some(listed)) => Some(Principals::parse(listed, true)),
@@ -121,10 +132,8 @@ impl Statement {
             effect,
             place,
             principals,
-            actions: Listed::of(&statement, "Action", "NotAction", |it| Glob::parse(it, grammar)),
-            resources: Listed::of(&statement, "Resource", "NotResource", |it| {
-                Glob::resource(it, variables)
-            }),
+            actions: Actions::of(&statement),
+            resources: Resources::of(&statement, variables),
             conditions: conditions.map_or(Vec::new(), |it| Condition::parse(it, variables)),
         })
     }
@@ -138,8 +147,7 @@ impl Statement {
     /// The context keys for want of which it does not speak of a call whose action and resource are
     /// its own.
     fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Key> {
-        let speaks = self.actions.matches(asked.action, asked.facts)
-            && self.resources.matches(asked.resource, asked.facts);
+        let speaks = self.actions.matches(asked) && self.resources.matches(asked);
         let failing = self.conditions.iter().filter(|it| !it.holds(asked.facts));
         let keys = failing.filter(move |_| speaks).flat_map(Condition::keys);
         keys.filter(|key| asked.facts.values(key.lower()).is_none())
@@ -147,8 +155,8 @@ impl Statement {
 
     /// Whether it speaks of a call that an identity makes.
     pub(crate) fn applies(&self, asked: &Asked<'_>) -> bool {
-        self.actions.matches(asked.action, asked.facts)
-            && self.resources.matches(asked.resource, asked.facts)
+        self.actions.matches(asked)
+            && self.resources.matches(asked)
             && self.conditions.iter().all(|condition| condition.holds(asked.facts))
     }
 
@@ -162,21 +170,61 @@ impl Statement {
     }
 }
 
-impl Listed {
-    fn of(statement: &Value, name: &str, negation: &str, parse: impl Fn(&str) -> Glob) -> Listed {
-        let (element, negated) = match statement.get(name) {
-            Some(element) => (Some(element), false),
-            None => (statement.get(negation), true),
-        };
-        let texts = element.into_iter().flat_map(|element| {
-            let one = std::slice::from_ref(element);
-            element.as_array().map_or(one, Vec::as_slice).iter().filter_map(Value::as_str)
-        });
-        // A policy that is part of a resource may leave it unnamed: no pattern, negated, is all.
-        Listed { patterns: texts.map(parse).collect(), negated }
+impl Actions {
+    fn of(statement: &Value) -> Actions {
+        let grammar = Grammar { wildcards: true, variables: false, case: Case::Insensitive };
+        let (texts, negated) = listed(statement, "Action", "NotAction");
+        let mut actions = Actions { of_services: HashMap::new(), others: Vec::new(), negated };
+        for text in texts {
+            let service = service(text);
+            let patterns = match service.contains(['*', '?']) {
+                true => &mut actions.others,
+                false => actions.of_services.entry(service).or_default(),
+            };
+            patterns.push(Glob::parse(text, grammar));
+        }
+        actions
     }
 
-    fn matches(&self, text: &str, facts: &dyn Facts) -> bool {
-        self.negated != self.patterns.iter().any(|pattern| pattern.matches(text, facts))
+    fn matches(&self, asked: &Asked<'_>) -> bool {
+        let of_service = self.of_services.get(&asked.service).into_iter().flatten();
+        let mut patterns = of_service.chain(&self.others);
+        self.negated != patterns.any(|pattern| pattern.matches(asked.action, asked.facts))
     }
+}
+
+/// What stands in front of an action's colon, in lower case.
+pub(crate) fn service(action: &str) -> String {
+    action.split(':').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+impl Resources {
+    fn of(statement: &Value, variables: bool) -> Resources {
+        let (texts, negated) = listed(statement, "Resource", "NotResource");
+        let patterns = texts.map(|text| Glob::resource(text, variables)).collect();
+        Resources { patterns, negated }
+    }
+
+    fn matches(&self, asked: &Asked<'_>) -> bool {
+        let mut patterns = self.patterns.iter();
+        self.negated != patterns.any(|pattern| pattern.matches(asked.resource, asked.facts))
+    }
+}
+
+/// The texts of an element or of its negation, and whether it is that. A policy that is part of a
+/// resource may leave the resource unnamed: no text, negated, is all.
+fn listed<'a>(
+    statement: &'a Value,
+    name: &str,
+    negation: &str,
+) -> (impl Iterator<Item = &'a str>, bool) {
+    let (element, negated) = match statement.get(name) {
+        Some(element) => (Some(element), false),
+        None => (statement.get(negation), true),
+    };
+    let texts = element.into_iter().flat_map(|element| {
+        let one = std::slice::from_ref(element);
+        element.as_array().map_or(one, Vec::as_slice).iter().filter_map(Value::as_str)
+    });
+    (texts, negated)
 }
