@@ -32,8 +32,8 @@ pub use delivery::{Delivery, DeliveryError};
 pub use outbox::Ticket;
 pub use ports::{
     Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Origin,
-    Position, Queue, QueueError, QueueShape, Record, Records, ResourcePolicies, Role,
-    RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target,
+    Position, Provider, Queue, QueueError, QueueShape, Record, Records, ResourcePolicies, Role,
+    RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target, Vouched,
 };
 
 /// Carries events to their targets.

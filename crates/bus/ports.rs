@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kit::{AccountId, Arn, Authority, Caller, Millis, Region};
+use kit::{AccountId, Arn, Authority, Caller, ConditionKeys, Millis, Region};
 
 use crate::{Delivery, DeliveryError, guarded::Guarded};
 
@@ -300,6 +300,37 @@ pub trait Identities: Send + Sync {
     /// # Errors
     /// It is not.
     fn check_policy(&self, document: &str) -> Result<(), String>;
+
+    /// The OpenID Connect provider of an account whose tokens name this issuer.
+    fn provider(&self, account: AccountId, issuer: &str) -> Option<Provider>;
+
+    /// Whether a role's trust policy lets somebody in whom a provider vouches for.
+    fn trusts(&self, vouched: &Vouched<'_>) -> bool;
+}
+
+/// An OpenID Connect provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its ARN.
+    pub arn: Arn,
+    /// The issuer without its scheme: condition keys start with it.
+    pub name: String,
+    /// Audiences whose tokens are taken.
+    pub client_ids: Vec<String>,
+}
+
+/// Somebody without AWS credentials, whom a provider vouches for and who asks for a role.
+pub struct Vouched<'a> {
+    /// The request.
+    pub caller: &'a Caller,
+    /// The provider's ARN.
+    pub provider: &'a Arn,
+    /// `sts:AssumeRoleWithWebIdentity`, `sts:TagSession`.
+    pub action: &'a str,
+    /// The role.
+    pub role: &'a Arn,
+    /// What the token and the request say.
+    pub keys: &'a ConditionKeys,
 }
 
 /// What a session must know of its role.

@@ -42,8 +42,12 @@ pub struct Session {
     pub policy_arns: Vec<String>,
     /// Session tags.
     pub tags: Tags,
+    /// Keys of those tags that sessions of roles inherit which are begun from it.
+    pub transitive_tags: Vec<String>,
     /// `SourceIdentity`.
     pub source_identity: Option<String>,
+    /// Of a federated user, who vouched for it: it may do what that identity may.
+    pub begun_by: Option<Principal>,
 }
 
 /// An identity that IAM knows.

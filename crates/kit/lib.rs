@@ -10,6 +10,7 @@ mod caller;
 mod clock;
 pub mod ids;
 mod place;
+pub mod web;
 
 pub use access::{Attempt, Authority, ConditionKeys, Denied, Service};
 pub use arn::{Arn, InvalidArn};

@@ -4,6 +4,17 @@ mod tables;
 
 pub use tables::SERVICE;
 
+pub struct AddClientIDToOpenIDConnectProvider;
+pub type AddClientIDToOpenIDConnectProviderInput = AddClientIDToOpenIDConnectProviderRequest;
+pub type AddClientIDToOpenIDConnectProviderOutput = wire::Unit;
+
+impl wire::Call for AddClientIDToOpenIDConnectProvider {
+    type Input = AddClientIDToOpenIDConnectProviderInput;
+    type Output = AddClientIDToOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 2;
+}
+
 pub struct AddRoleToInstanceProfile;
 pub type AddRoleToInstanceProfileInput = AddRoleToInstanceProfileRequest;
 pub type AddRoleToInstanceProfileOutput = wire::Unit;
@@ -59,6 +70,17 @@ impl wire::Call for AttachUserPolicy {
     const INDEX: usize = 8;
 }
 
+pub struct ChangePassword;
+pub type ChangePasswordInput = ChangePasswordRequest;
+pub type ChangePasswordOutput = wire::Unit;
+
+impl wire::Call for ChangePassword {
+    type Input = ChangePasswordInput;
+    type Output = ChangePasswordOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 9;
+}
+
 pub struct CreateAccessKey;
 pub type CreateAccessKeyInput = CreateAccessKeyRequest;
 pub type CreateAccessKeyOutput = CreateAccessKeyResponse;
@@ -103,6 +125,28 @@ impl wire::Call for CreateInstanceProfile {
     const INDEX: usize = 14;
 }
 
+pub struct CreateLoginProfile;
+pub type CreateLoginProfileInput = CreateLoginProfileRequest;
+pub type CreateLoginProfileOutput = CreateLoginProfileResponse;
+
+impl wire::Call for CreateLoginProfile {
+    type Input = CreateLoginProfileInput;
+    type Output = CreateLoginProfileOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 15;
+}
+
+pub struct CreateOpenIDConnectProvider;
+pub type CreateOpenIDConnectProviderInput = CreateOpenIDConnectProviderRequest;
+pub type CreateOpenIDConnectProviderOutput = CreateOpenIDConnectProviderResponse;
+
+impl wire::Call for CreateOpenIDConnectProvider {
+    type Input = CreateOpenIDConnectProviderInput;
+    type Output = CreateOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 16;
+}
+
 pub struct CreatePolicy;
 pub type CreatePolicyInput = CreatePolicyRequest;
 pub type CreatePolicyOutput = CreatePolicyResponse;
@@ -134,6 +178,17 @@ impl wire::Call for CreateRole {
     type Output = CreateRoleOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 19;
+}
+
+pub struct CreateSAMLProvider;
+pub type CreateSAMLProviderInput = CreateSAMLProviderRequest;
+pub type CreateSAMLProviderOutput = CreateSAMLProviderResponse;
+
+impl wire::Call for CreateSAMLProvider {
+    type Input = CreateSAMLProviderInput;
+    type Output = CreateSAMLProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 20;
 }
 
 pub struct CreateServiceLinkedRole;
@@ -180,6 +235,17 @@ impl wire::Call for DeleteAccountAlias {
     const INDEX: usize = 27;
 }
 
+pub struct DeleteAccountPasswordPolicy;
+pub type DeleteAccountPasswordPolicyInput = wire::Unit;
+pub type DeleteAccountPasswordPolicyOutput = wire::Unit;
+
+impl wire::Call for DeleteAccountPasswordPolicy {
+    type Input = DeleteAccountPasswordPolicyInput;
+    type Output = DeleteAccountPasswordPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 28;
+}
+
 pub struct DeleteGroup;
 pub type DeleteGroupInput = DeleteGroupRequest;
 pub type DeleteGroupOutput = wire::Unit;
@@ -211,6 +277,28 @@ impl wire::Call for DeleteInstanceProfile {
     type Output = DeleteInstanceProfileOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 31;
+}
+
+pub struct DeleteLoginProfile;
+pub type DeleteLoginProfileInput = DeleteLoginProfileRequest;
+pub type DeleteLoginProfileOutput = wire::Unit;
+
+impl wire::Call for DeleteLoginProfile {
+    type Input = DeleteLoginProfileInput;
+    type Output = DeleteLoginProfileOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 32;
+}
+
+pub struct DeleteOpenIDConnectProvider;
+pub type DeleteOpenIDConnectProviderInput = DeleteOpenIDConnectProviderRequest;
+pub type DeleteOpenIDConnectProviderOutput = wire::Unit;
+
+impl wire::Call for DeleteOpenIDConnectProvider {
+    type Input = DeleteOpenIDConnectProviderInput;
+    type Output = DeleteOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 33;
 }
 
 pub struct DeletePolicy;
@@ -266,6 +354,17 @@ impl wire::Call for DeleteRolePolicy {
     type Output = DeleteRolePolicyOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 38;
+}
+
+pub struct DeleteSAMLProvider;
+pub type DeleteSAMLProviderInput = DeleteSAMLProviderRequest;
+pub type DeleteSAMLProviderOutput = wire::Unit;
+
+impl wire::Call for DeleteSAMLProvider {
+    type Input = DeleteSAMLProviderInput;
+    type Output = DeleteSAMLProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 39;
 }
 
 pub struct DeleteServiceLinkedRole;
@@ -345,6 +444,28 @@ impl wire::Call for DetachUserPolicy {
     const INDEX: usize = 51;
 }
 
+pub struct GenerateCredentialReport;
+pub type GenerateCredentialReportInput = wire::Unit;
+pub type GenerateCredentialReportOutput = GenerateCredentialReportResponse;
+
+impl wire::Call for GenerateCredentialReport {
+    type Input = GenerateCredentialReportInput;
+    type Output = GenerateCredentialReportOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 59;
+}
+
+pub struct GenerateServiceLastAccessedDetails;
+pub type GenerateServiceLastAccessedDetailsInput = GenerateServiceLastAccessedDetailsRequest;
+pub type GenerateServiceLastAccessedDetailsOutput = GenerateServiceLastAccessedDetailsResponse;
+
+impl wire::Call for GenerateServiceLastAccessedDetails {
+    type Input = GenerateServiceLastAccessedDetailsInput;
+    type Output = GenerateServiceLastAccessedDetailsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 61;
+}
+
 pub struct GetAccessKeyLastUsed;
 pub type GetAccessKeyLastUsedInput = GetAccessKeyLastUsedRequest;
 pub type GetAccessKeyLastUsedOutput = GetAccessKeyLastUsedResponse;
@@ -365,6 +486,17 @@ impl wire::Call for GetAccountAuthorizationDetails {
     type Output = GetAccountAuthorizationDetailsOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 63;
+}
+
+pub struct GetAccountPasswordPolicy;
+pub type GetAccountPasswordPolicyInput = wire::Unit;
+pub type GetAccountPasswordPolicyOutput = GetAccountPasswordPolicyResponse;
+
+impl wire::Call for GetAccountPasswordPolicy {
+    type Input = GetAccountPasswordPolicyInput;
+    type Output = GetAccountPasswordPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 64;
 }
 
 pub struct GetAccountSummary;
@@ -400,6 +532,17 @@ impl wire::Call for GetContextKeysForPrincipalPolicy {
     const INDEX: usize = 68;
 }
 
+pub struct GetCredentialReport;
+pub type GetCredentialReportInput = wire::Unit;
+pub type GetCredentialReportOutput = GetCredentialReportResponse;
+
+impl wire::Call for GetCredentialReport {
+    type Input = GetCredentialReportInput;
+    type Output = GetCredentialReportOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 69;
+}
+
 pub struct GetGroup;
 pub type GetGroupInput = GetGroupRequest;
 pub type GetGroupOutput = GetGroupResponse;
@@ -431,6 +574,28 @@ impl wire::Call for GetInstanceProfile {
     type Output = GetInstanceProfileOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 74;
+}
+
+pub struct GetLoginProfile;
+pub type GetLoginProfileInput = GetLoginProfileRequest;
+pub type GetLoginProfileOutput = GetLoginProfileResponse;
+
+impl wire::Call for GetLoginProfile {
+    type Input = GetLoginProfileInput;
+    type Output = GetLoginProfileOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 75;
+}
+
+pub struct GetOpenIDConnectProvider;
+pub type GetOpenIDConnectProviderInput = GetOpenIDConnectProviderRequest;
+pub type GetOpenIDConnectProviderOutput = GetOpenIDConnectProviderResponse;
+
+impl wire::Call for GetOpenIDConnectProvider {
+    type Input = GetOpenIDConnectProviderInput;
+    type Output = GetOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 77;
 }
 
 pub struct GetPolicy;
@@ -475,6 +640,41 @@ impl wire::Call for GetRolePolicy {
     type Output = GetRolePolicyOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 83;
+}
+
+pub struct GetSAMLProvider;
+pub type GetSAMLProviderInput = GetSAMLProviderRequest;
+pub type GetSAMLProviderOutput = GetSAMLProviderResponse;
+
+impl wire::Call for GetSAMLProvider {
+    type Input = GetSAMLProviderInput;
+    type Output = GetSAMLProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 85;
+}
+
+pub struct GetServiceLastAccessedDetails;
+pub type GetServiceLastAccessedDetailsInput = GetServiceLastAccessedDetailsRequest;
+pub type GetServiceLastAccessedDetailsOutput = GetServiceLastAccessedDetailsResponse;
+
+impl wire::Call for GetServiceLastAccessedDetails {
+    type Input = GetServiceLastAccessedDetailsInput;
+    type Output = GetServiceLastAccessedDetailsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 88;
+}
+
+pub struct GetServiceLastAccessedDetailsWithEntities;
+pub type GetServiceLastAccessedDetailsWithEntitiesInput =
+    GetServiceLastAccessedDetailsWithEntitiesRequest;
+pub type GetServiceLastAccessedDetailsWithEntitiesOutput =
+    GetServiceLastAccessedDetailsWithEntitiesResponse;
+
+impl wire::Call for GetServiceLastAccessedDetailsWithEntities {
+    type Input = GetServiceLastAccessedDetailsWithEntitiesInput;
+    type Output = GetServiceLastAccessedDetailsWithEntitiesOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 89;
 }
 
 pub struct GetServiceLinkedRoleDeletionStatus;
@@ -642,6 +842,39 @@ impl wire::Call for ListInstanceProfilesForRole {
     const INDEX: usize = 105;
 }
 
+pub struct ListMFADevices;
+pub type ListMFADevicesInput = ListMFADevicesRequest;
+pub type ListMFADevicesOutput = ListMFADevicesResponse;
+
+impl wire::Call for ListMFADevices {
+    type Input = ListMFADevicesInput;
+    type Output = ListMFADevicesOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 107;
+}
+
+pub struct ListOpenIDConnectProviderTags;
+pub type ListOpenIDConnectProviderTagsInput = ListOpenIDConnectProviderTagsRequest;
+pub type ListOpenIDConnectProviderTagsOutput = ListOpenIDConnectProviderTagsResponse;
+
+impl wire::Call for ListOpenIDConnectProviderTags {
+    type Input = ListOpenIDConnectProviderTagsInput;
+    type Output = ListOpenIDConnectProviderTagsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 108;
+}
+
+pub struct ListOpenIDConnectProviders;
+pub type ListOpenIDConnectProvidersInput = ListOpenIDConnectProvidersRequest;
+pub type ListOpenIDConnectProvidersOutput = ListOpenIDConnectProvidersResponse;
+
+impl wire::Call for ListOpenIDConnectProviders {
+    type Input = ListOpenIDConnectProvidersInput;
+    type Output = ListOpenIDConnectProvidersOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 109;
+}
+
 pub struct ListPolicies;
 pub type ListPoliciesInput = ListPoliciesRequest;
 pub type ListPoliciesOutput = ListPoliciesResponse;
@@ -651,6 +884,17 @@ impl wire::Call for ListPolicies {
     type Output = ListPoliciesOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 111;
+}
+
+pub struct ListPoliciesGrantingServiceAccess;
+pub type ListPoliciesGrantingServiceAccessInput = ListPoliciesGrantingServiceAccessRequest;
+pub type ListPoliciesGrantingServiceAccessOutput = ListPoliciesGrantingServiceAccessResponse;
+
+impl wire::Call for ListPoliciesGrantingServiceAccess {
+    type Input = ListPoliciesGrantingServiceAccessInput;
+    type Output = ListPoliciesGrantingServiceAccessOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 112;
 }
 
 pub struct ListPolicyTags;
@@ -706,6 +950,61 @@ impl wire::Call for ListRoles {
     type Output = ListRolesOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 117;
+}
+
+pub struct ListSAMLProviderTags;
+pub type ListSAMLProviderTagsInput = ListSAMLProviderTagsRequest;
+pub type ListSAMLProviderTagsOutput = ListSAMLProviderTagsResponse;
+
+impl wire::Call for ListSAMLProviderTags {
+    type Input = ListSAMLProviderTagsInput;
+    type Output = ListSAMLProviderTagsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 118;
+}
+
+pub struct ListSAMLProviders;
+pub type ListSAMLProvidersInput = ListSAMLProvidersRequest;
+pub type ListSAMLProvidersOutput = ListSAMLProvidersResponse;
+
+impl wire::Call for ListSAMLProviders {
+    type Input = ListSAMLProvidersInput;
+    type Output = ListSAMLProvidersOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 119;
+}
+
+pub struct ListSSHPublicKeys;
+pub type ListSSHPublicKeysInput = ListSSHPublicKeysRequest;
+pub type ListSSHPublicKeysOutput = ListSSHPublicKeysResponse;
+
+impl wire::Call for ListSSHPublicKeys {
+    type Input = ListSSHPublicKeysInput;
+    type Output = ListSSHPublicKeysOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 120;
+}
+
+pub struct ListServiceSpecificCredentials;
+pub type ListServiceSpecificCredentialsInput = ListServiceSpecificCredentialsRequest;
+pub type ListServiceSpecificCredentialsOutput = ListServiceSpecificCredentialsResponse;
+
+impl wire::Call for ListServiceSpecificCredentials {
+    type Input = ListServiceSpecificCredentialsInput;
+    type Output = ListServiceSpecificCredentialsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 123;
+}
+
+pub struct ListSigningCertificates;
+pub type ListSigningCertificatesInput = ListSigningCertificatesRequest;
+pub type ListSigningCertificatesOutput = ListSigningCertificatesResponse;
+
+impl wire::Call for ListSigningCertificates {
+    type Input = ListSigningCertificatesInput;
+    type Output = ListSigningCertificatesOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 124;
 }
 
 pub struct ListUserPolicies;
@@ -796,6 +1095,18 @@ impl wire::Call for PutUserPolicy {
     const INDEX: usize = 134;
 }
 
+pub struct RemoveClientIDFromOpenIDConnectProvider;
+pub type RemoveClientIDFromOpenIDConnectProviderInput =
+    RemoveClientIDFromOpenIDConnectProviderRequest;
+pub type RemoveClientIDFromOpenIDConnectProviderOutput = wire::Unit;
+
+impl wire::Call for RemoveClientIDFromOpenIDConnectProvider {
+    type Input = RemoveClientIDFromOpenIDConnectProviderInput;
+    type Output = RemoveClientIDFromOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 136;
+}
+
 pub struct RemoveRoleFromInstanceProfile;
 pub type RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest;
 pub type RemoveRoleFromInstanceProfileOutput = wire::Unit;
@@ -862,6 +1173,17 @@ impl wire::Call for TagInstanceProfile {
     const INDEX: usize = 146;
 }
 
+pub struct TagOpenIDConnectProvider;
+pub type TagOpenIDConnectProviderInput = TagOpenIDConnectProviderRequest;
+pub type TagOpenIDConnectProviderOutput = wire::Unit;
+
+impl wire::Call for TagOpenIDConnectProvider {
+    type Input = TagOpenIDConnectProviderInput;
+    type Output = TagOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 148;
+}
+
 pub struct TagPolicy;
 pub type TagPolicyInput = TagPolicyRequest;
 pub type TagPolicyOutput = wire::Unit;
@@ -882,6 +1204,17 @@ impl wire::Call for TagRole {
     type Output = TagRoleOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 150;
+}
+
+pub struct TagSAMLProvider;
+pub type TagSAMLProviderInput = TagSAMLProviderRequest;
+pub type TagSAMLProviderOutput = wire::Unit;
+
+impl wire::Call for TagSAMLProvider {
+    type Input = TagSAMLProviderInput;
+    type Output = TagSAMLProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 151;
 }
 
 pub struct TagUser;
@@ -906,6 +1239,17 @@ impl wire::Call for UntagInstanceProfile {
     const INDEX: usize = 154;
 }
 
+pub struct UntagOpenIDConnectProvider;
+pub type UntagOpenIDConnectProviderInput = UntagOpenIDConnectProviderRequest;
+pub type UntagOpenIDConnectProviderOutput = wire::Unit;
+
+impl wire::Call for UntagOpenIDConnectProvider {
+    type Input = UntagOpenIDConnectProviderInput;
+    type Output = UntagOpenIDConnectProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 156;
+}
+
 pub struct UntagPolicy;
 pub type UntagPolicyInput = UntagPolicyRequest;
 pub type UntagPolicyOutput = wire::Unit;
@@ -926,6 +1270,17 @@ impl wire::Call for UntagRole {
     type Output = UntagRoleOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 158;
+}
+
+pub struct UntagSAMLProvider;
+pub type UntagSAMLProviderInput = UntagSAMLProviderRequest;
+pub type UntagSAMLProviderOutput = wire::Unit;
+
+impl wire::Call for UntagSAMLProvider {
+    type Input = UntagSAMLProviderInput;
+    type Output = UntagSAMLProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 159;
 }
 
 pub struct UntagUser;
@@ -950,6 +1305,17 @@ impl wire::Call for UpdateAccessKey {
     const INDEX: usize = 162;
 }
 
+pub struct UpdateAccountPasswordPolicy;
+pub type UpdateAccountPasswordPolicyInput = UpdateAccountPasswordPolicyRequest;
+pub type UpdateAccountPasswordPolicyOutput = wire::Unit;
+
+impl wire::Call for UpdateAccountPasswordPolicy {
+    type Input = UpdateAccountPasswordPolicyInput;
+    type Output = UpdateAccountPasswordPolicyOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 163;
+}
+
 pub struct UpdateAssumeRolePolicy;
 pub type UpdateAssumeRolePolicyInput = UpdateAssumeRolePolicyRequest;
 pub type UpdateAssumeRolePolicyOutput = wire::Unit;
@@ -970,6 +1336,28 @@ impl wire::Call for UpdateGroup {
     type Output = UpdateGroupOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 166;
+}
+
+pub struct UpdateLoginProfile;
+pub type UpdateLoginProfileInput = UpdateLoginProfileRequest;
+pub type UpdateLoginProfileOutput = wire::Unit;
+
+impl wire::Call for UpdateLoginProfile {
+    type Input = UpdateLoginProfileInput;
+    type Output = UpdateLoginProfileOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 167;
+}
+
+pub struct UpdateOpenIDConnectProviderThumbprint;
+pub type UpdateOpenIDConnectProviderThumbprintInput = UpdateOpenIDConnectProviderThumbprintRequest;
+pub type UpdateOpenIDConnectProviderThumbprintOutput = wire::Unit;
+
+impl wire::Call for UpdateOpenIDConnectProviderThumbprint {
+    type Input = UpdateOpenIDConnectProviderThumbprintInput;
+    type Output = UpdateOpenIDConnectProviderThumbprintOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 168;
 }
 
 pub struct UpdateRole;
@@ -994,6 +1382,17 @@ impl wire::Call for UpdateRoleDescription {
     const INDEX: usize = 170;
 }
 
+pub struct UpdateSAMLProvider;
+pub type UpdateSAMLProviderInput = UpdateSAMLProviderRequest;
+pub type UpdateSAMLProviderOutput = UpdateSAMLProviderResponse;
+
+impl wire::Call for UpdateSAMLProvider {
+    type Input = UpdateSAMLProviderInput;
+    type Output = UpdateSAMLProviderOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 171;
+}
+
 pub struct UpdateUser;
 pub type UpdateUserInput = UpdateUserRequest;
 pub type UpdateUserOutput = wire::Unit;
@@ -1004,6 +1403,25 @@ impl wire::Call for UpdateUser {
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 176;
 }
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum AccessAdvisorUsageGranularityType {
+    #[default]
+    ServiceLevel,
+    ActionLevel,
+}
+
+impl wire::Enumeration for AccessAdvisorUsageGranularityType {
+    const NAMES: &'static [&'static str] = &["SERVICE_LEVEL", "ACTION_LEVEL"];
+    const ALL: &'static [Self] = &[Self::ServiceLevel, Self::ActionLevel];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(AccessAdvisorUsageGranularityType);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct AccessKey {
@@ -1118,6 +1536,34 @@ impl wire::Structure for AccessKeyMetadata {
 }
 
 wire::structure_value!(AccessKeyMetadata);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddClientIDToOpenIDConnectProviderRequest {
+    pub open_id_connect_provider_arn: String,
+    pub client_id: String,
+}
+
+impl wire::Structure for AddClientIDToOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.client_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.client_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(AddClientIDToOpenIDConnectProviderRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddRoleToInstanceProfileRequest {
@@ -1334,6 +1780,43 @@ impl wire::Enumeration for AttachmentType {
 }
 
 wire::enumeration_value!(AttachmentType);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ChangePasswordRequest {
+    pub old_password: String,
+    pub new_password: String,
+}
+
+impl wire::Structure for ChangePasswordRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.old_password);
+        writer.member(1, &self.new_password);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.old_password = wire::Value::read(reader)?,
+            1 => self.new_password = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for ChangePasswordRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChangePasswordRequest")
+            .field("old_password", &"***")
+            .field("new_password", &"***")
+            .finish()
+    }
+}
+
+wire::structure_value!(ChangePasswordRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContextEntry {
@@ -1605,6 +2088,134 @@ impl wire::Structure for CreateInstanceProfileResponse {
 
 wire::structure_value!(CreateInstanceProfileResponse);
 
+#[derive(Clone, Default, PartialEq)]
+pub struct CreateLoginProfileRequest {
+    pub user_name: Option<String>,
+    pub password: Option<String>,
+    pub password_reset_required: Option<bool>,
+}
+
+impl wire::Structure for CreateLoginProfileRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.password);
+        writer.member(2, &self.password_reset_required);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.password = wire::Value::read(reader)?,
+            2 => self.password_reset_required = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for CreateLoginProfileRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateLoginProfileRequest")
+            .field("user_name", &self.user_name)
+            .field("password", &"***")
+            .field("password_reset_required", &self.password_reset_required)
+            .finish()
+    }
+}
+
+wire::structure_value!(CreateLoginProfileRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateLoginProfileResponse {
+    pub login_profile: LoginProfile,
+}
+
+impl wire::Structure for CreateLoginProfileResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.login_profile);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.login_profile = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateLoginProfileResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateOpenIDConnectProviderRequest {
+    pub url: String,
+    pub client_id_list: Option<Vec<String>>,
+    pub thumbprint_list: Option<Vec<String>>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl wire::Structure for CreateOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.url);
+        writer.member(1, &self.client_id_list);
+        writer.member(2, &self.thumbprint_list);
+        writer.member(3, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.url = wire::Value::read(reader)?,
+            1 => self.client_id_list = wire::Value::read(reader)?,
+            2 => self.thumbprint_list = wire::Value::read(reader)?,
+            3 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateOpenIDConnectProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateOpenIDConnectProviderResponse {
+    pub open_id_connect_provider_arn: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl wire::Structure for CreateOpenIDConnectProviderResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateOpenIDConnectProviderResponse);
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreatePolicyRequest {
     pub policy_name: String,
@@ -1790,6 +2401,83 @@ impl wire::Structure for CreateRoleResponse {
 }
 
 wire::structure_value!(CreateRoleResponse);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct CreateSAMLProviderRequest {
+    pub saml_metadata_document: String,
+    pub name: String,
+    pub tags: Option<Vec<Tag>>,
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    pub add_private_key: Option<String>,
+}
+
+impl wire::Structure for CreateSAMLProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_metadata_document);
+        writer.member(1, &self.name);
+        writer.member(2, &self.tags);
+        writer.member(3, &self.assertion_encryption_mode);
+        writer.member(4, &self.add_private_key);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_metadata_document = wire::Value::read(reader)?,
+            1 => self.name = wire::Value::read(reader)?,
+            2 => self.tags = wire::Value::read(reader)?,
+            3 => self.assertion_encryption_mode = wire::Value::read(reader)?,
+            4 => self.add_private_key = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for CreateSAMLProviderRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateSAMLProviderRequest")
+            .field("saml_metadata_document", &self.saml_metadata_document)
+            .field("name", &self.name)
+            .field("tags", &self.tags)
+            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
+            .field("add_private_key", &"***")
+            .finish()
+    }
+}
+
+wire::structure_value!(CreateSAMLProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateSAMLProviderResponse {
+    pub saml_provider_arn: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl wire::Structure for CreateSAMLProviderResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+        writer.member(1, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            1 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateSAMLProviderResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateServiceLinkedRoleRequest {
@@ -2038,6 +2726,56 @@ impl wire::Structure for DeleteInstanceProfileRequest {
 wire::structure_value!(DeleteInstanceProfileRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteLoginProfileRequest {
+    pub user_name: Option<String>,
+}
+
+impl wire::Structure for DeleteLoginProfileRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteLoginProfileRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteOpenIDConnectProviderRequest {
+    pub open_id_connect_provider_arn: String,
+}
+
+impl wire::Structure for DeleteOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteOpenIDConnectProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeletePolicyRequest {
     pub policy_arn: String,
 }
@@ -2167,6 +2905,31 @@ impl wire::Structure for DeleteRoleRequest {
 }
 
 wire::structure_value!(DeleteRoleRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteSAMLProviderRequest {
+    pub saml_provider_arn: String,
+}
+
+impl wire::Structure for DeleteSAMLProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteSAMLProviderRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteServiceLinkedRoleRequest {
@@ -2430,6 +3193,71 @@ impl wire::Structure for DetachUserPolicyRequest {
 
 wire::structure_value!(DetachUserPolicyRequest);
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EntityDetails {
+    pub entity_info: EntityInfo,
+    pub last_authenticated: Option<kit::Millis>,
+}
+
+impl wire::Structure for EntityDetails {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.entity_info);
+        writer.member(1, &self.last_authenticated);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.entity_info = wire::Value::read(reader)?,
+            1 => self.last_authenticated = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(EntityDetails);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EntityInfo {
+    pub arn: String,
+    pub name: String,
+    pub r#type: PolicyOwnerEntityType,
+    pub id: String,
+    pub path: Option<String>,
+}
+
+impl wire::Structure for EntityInfo {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.arn);
+        writer.member(1, &self.name);
+        writer.member(2, &self.r#type);
+        writer.member(3, &self.id);
+        writer.member(4, &self.path);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.arn = wire::Value::read(reader)?,
+            1 => self.name = wire::Value::read(reader)?,
+            2 => self.r#type = wire::Value::read(reader)?,
+            3 => self.id = wire::Value::read(reader)?,
+            4 => self.path = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(EntityInfo);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum EntityType {
@@ -2453,6 +3281,34 @@ impl wire::Enumeration for EntityType {
 }
 
 wire::enumeration_value!(EntityType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ErrorDetails {
+    pub message: String,
+    pub code: String,
+}
+
+impl wire::Structure for ErrorDetails {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.message);
+        writer.member(1, &self.code);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.message = wire::Value::read(reader)?,
+            1 => self.code = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ErrorDetails);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EvaluationResult {
@@ -2502,6 +3358,87 @@ impl wire::Structure for EvaluationResult {
 }
 
 wire::structure_value!(EvaluationResult);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GenerateCredentialReportResponse {
+    pub state: Option<ReportStateType>,
+    pub description: Option<String>,
+}
+
+impl wire::Structure for GenerateCredentialReportResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.state);
+        writer.member(1, &self.description);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.state = wire::Value::read(reader)?,
+            1 => self.description = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GenerateCredentialReportResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GenerateServiceLastAccessedDetailsRequest {
+    pub arn: String,
+    pub granularity: Option<AccessAdvisorUsageGranularityType>,
+}
+
+impl wire::Structure for GenerateServiceLastAccessedDetailsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.arn);
+        writer.member(1, &self.granularity);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.arn = wire::Value::read(reader)?,
+            1 => self.granularity = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GenerateServiceLastAccessedDetailsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GenerateServiceLastAccessedDetailsResponse {
+    pub job_id: Option<String>,
+}
+
+impl wire::Structure for GenerateServiceLastAccessedDetailsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.job_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.job_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GenerateServiceLastAccessedDetailsResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAccessKeyLastUsedRequest {
@@ -2628,6 +3565,31 @@ impl wire::Structure for GetAccountAuthorizationDetailsResponse {
 wire::structure_value!(GetAccountAuthorizationDetailsResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetAccountPasswordPolicyResponse {
+    pub password_policy: PasswordPolicy,
+}
+
+impl wire::Structure for GetAccountPasswordPolicyResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.password_policy);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.password_policy = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetAccountPasswordPolicyResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAccountSummaryResponse {
     pub summary_map: Option<wire::Map<i32>>,
 }
@@ -2729,6 +3691,37 @@ impl wire::Structure for GetContextKeysForPrincipalPolicyRequest {
 }
 
 wire::structure_value!(GetContextKeysForPrincipalPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetCredentialReportResponse {
+    pub content: Option<bytes::Bytes>,
+    pub report_format: Option<ReportFormatType>,
+    pub generated_time: Option<kit::Millis>,
+}
+
+impl wire::Structure for GetCredentialReportResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.content);
+        writer.member(1, &self.report_format);
+        writer.member(2, &self.generated_time);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.content = wire::Value::read(reader)?,
+            1 => self.report_format = wire::Value::read(reader)?,
+            2 => self.generated_time = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetCredentialReportResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetGroupPolicyRequest {
@@ -2903,6 +3896,118 @@ impl wire::Structure for GetInstanceProfileResponse {
 }
 
 wire::structure_value!(GetInstanceProfileResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLoginProfileRequest {
+    pub user_name: Option<String>,
+}
+
+impl wire::Structure for GetLoginProfileRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLoginProfileRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLoginProfileResponse {
+    pub login_profile: LoginProfile,
+}
+
+impl wire::Structure for GetLoginProfileResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.login_profile);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.login_profile = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetLoginProfileResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetOpenIDConnectProviderRequest {
+    pub open_id_connect_provider_arn: String,
+}
+
+impl wire::Structure for GetOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetOpenIDConnectProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetOpenIDConnectProviderResponse {
+    pub url: Option<String>,
+    pub client_id_list: Option<Vec<String>>,
+    pub thumbprint_list: Option<Vec<String>>,
+    pub create_date: Option<kit::Millis>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl wire::Structure for GetOpenIDConnectProviderResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.url);
+        writer.member(1, &self.client_id_list);
+        writer.member(2, &self.thumbprint_list);
+        writer.member(3, &self.create_date);
+        writer.member(4, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.url = wire::Value::read(reader)?,
+            1 => self.client_id_list = wire::Value::read(reader)?,
+            2 => self.thumbprint_list = wire::Value::read(reader)?,
+            3 => self.create_date = wire::Value::read(reader)?,
+            4 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetOpenIDConnectProviderResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetPolicyRequest {
@@ -3115,6 +4220,228 @@ impl wire::Structure for GetRoleResponse {
 }
 
 wire::structure_value!(GetRoleResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSAMLProviderRequest {
+    pub saml_provider_arn: String,
+}
+
+impl wire::Structure for GetSAMLProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetSAMLProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSAMLProviderResponse {
+    pub saml_provider_uuid: Option<String>,
+    pub saml_metadata_document: Option<String>,
+    pub create_date: Option<kit::Millis>,
+    pub valid_until: Option<kit::Millis>,
+    pub tags: Option<Vec<Tag>>,
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    pub private_key_list: Option<Vec<SAMLPrivateKey>>,
+}
+
+impl wire::Structure for GetSAMLProviderResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_uuid);
+        writer.member(1, &self.saml_metadata_document);
+        writer.member(2, &self.create_date);
+        writer.member(3, &self.valid_until);
+        writer.member(4, &self.tags);
+        writer.member(5, &self.assertion_encryption_mode);
+        writer.member(6, &self.private_key_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_uuid = wire::Value::read(reader)?,
+            1 => self.saml_metadata_document = wire::Value::read(reader)?,
+            2 => self.create_date = wire::Value::read(reader)?,
+            3 => self.valid_until = wire::Value::read(reader)?,
+            4 => self.tags = wire::Value::read(reader)?,
+            5 => self.assertion_encryption_mode = wire::Value::read(reader)?,
+            6 => self.private_key_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetSAMLProviderResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsRequest {
+    pub job_id: String,
+    pub max_items: Option<i32>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for GetServiceLastAccessedDetailsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.job_id);
+        writer.member(1, &self.max_items);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.job_id = wire::Value::read(reader)?,
+            1 => self.max_items = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetServiceLastAccessedDetailsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsResponse {
+    pub job_status: JobStatusType,
+    pub job_type: Option<AccessAdvisorUsageGranularityType>,
+    pub job_creation_date: kit::Millis,
+    pub services_last_accessed: Vec<ServiceLastAccessed>,
+    pub job_completion_date: kit::Millis,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub error: Option<ErrorDetails>,
+}
+
+impl wire::Structure for GetServiceLastAccessedDetailsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.job_status);
+        writer.member(1, &self.job_type);
+        writer.member(2, &self.job_creation_date);
+        writer.member(3, &self.services_last_accessed);
+        writer.member(4, &self.job_completion_date);
+        writer.member(5, &self.is_truncated);
+        writer.member(6, &self.marker);
+        writer.member(7, &self.error);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.job_status = wire::Value::read(reader)?,
+            1 => self.job_type = wire::Value::read(reader)?,
+            2 => self.job_creation_date = wire::Value::read(reader)?,
+            3 => self.services_last_accessed = wire::Value::read(reader)?,
+            4 => self.job_completion_date = wire::Value::read(reader)?,
+            5 => self.is_truncated = wire::Value::read(reader)?,
+            6 => self.marker = wire::Value::read(reader)?,
+            7 => self.error = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetServiceLastAccessedDetailsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesRequest {
+    pub job_id: String,
+    pub service_namespace: String,
+    pub max_items: Option<i32>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for GetServiceLastAccessedDetailsWithEntitiesRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.job_id);
+        writer.member(1, &self.service_namespace);
+        writer.member(2, &self.max_items);
+        writer.member(3, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.job_id = wire::Value::read(reader)?,
+            1 => self.service_namespace = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            3 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetServiceLastAccessedDetailsWithEntitiesRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesResponse {
+    pub job_status: JobStatusType,
+    pub job_creation_date: kit::Millis,
+    pub job_completion_date: kit::Millis,
+    pub entity_details_list: Vec<EntityDetails>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub error: Option<ErrorDetails>,
+}
+
+impl wire::Structure for GetServiceLastAccessedDetailsWithEntitiesResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.job_status);
+        writer.member(1, &self.job_creation_date);
+        writer.member(2, &self.job_completion_date);
+        writer.member(3, &self.entity_details_list);
+        writer.member(4, &self.is_truncated);
+        writer.member(5, &self.marker);
+        writer.member(6, &self.error);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.job_status = wire::Value::read(reader)?,
+            1 => self.job_creation_date = wire::Value::read(reader)?,
+            2 => self.job_completion_date = wire::Value::read(reader)?,
+            3 => self.entity_details_list = wire::Value::read(reader)?,
+            4 => self.is_truncated = wire::Value::read(reader)?,
+            5 => self.marker = wire::Value::read(reader)?,
+            6 => self.error = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetServiceLastAccessedDetailsWithEntitiesResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetServiceLinkedRoleDeletionStatusRequest {
@@ -4198,6 +5525,258 @@ impl wire::Structure for ListInstanceProfilesResponse {
 wire::structure_value!(ListInstanceProfilesResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADevicesRequest {
+    pub user_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListMFADevicesRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListMFADevicesRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADevicesResponse {
+    pub mfa_devices: Vec<MFADevice>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListMFADevicesResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.mfa_devices);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.mfa_devices = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListMFADevicesResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListOpenIDConnectProviderTagsRequest {
+    pub open_id_connect_provider_arn: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListOpenIDConnectProviderTagsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListOpenIDConnectProviderTagsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListOpenIDConnectProviderTagsResponse {
+    pub tags: Vec<Tag>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListOpenIDConnectProviderTagsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.tags);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.tags = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListOpenIDConnectProviderTagsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListOpenIDConnectProvidersRequest {}
+
+impl wire::Structure for ListOpenIDConnectProvidersRequest {
+    fn write(&self, _: &mut dyn wire::Writer) {}
+
+    fn read(&mut self, _: usize, _: &mut dyn wire::Reader) -> Result<(), wire::Malformed> {
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListOpenIDConnectProvidersRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListOpenIDConnectProvidersResponse {
+    pub open_id_connect_provider_list: Option<Vec<OpenIDConnectProviderListEntry>>,
+}
+
+impl wire::Structure for ListOpenIDConnectProvidersResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListOpenIDConnectProvidersResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessEntry {
+    pub service_namespace: Option<String>,
+    pub policies: Option<Vec<PolicyGrantingServiceAccess>>,
+}
+
+impl wire::Structure for ListPoliciesGrantingServiceAccessEntry {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.service_namespace);
+        writer.member(1, &self.policies);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.service_namespace = wire::Value::read(reader)?,
+            1 => self.policies = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListPoliciesGrantingServiceAccessEntry);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessRequest {
+    pub marker: Option<String>,
+    pub arn: String,
+    pub service_namespaces: Vec<String>,
+}
+
+impl wire::Structure for ListPoliciesGrantingServiceAccessRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.marker);
+        writer.member(1, &self.arn);
+        writer.member(2, &self.service_namespaces);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.marker = wire::Value::read(reader)?,
+            1 => self.arn = wire::Value::read(reader)?,
+            2 => self.service_namespaces = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListPoliciesGrantingServiceAccessRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessResponse {
+    pub policies_granting_service_access: Vec<ListPoliciesGrantingServiceAccessEntry>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListPoliciesGrantingServiceAccessResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policies_granting_service_access);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policies_granting_service_access = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListPoliciesGrantingServiceAccessResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListPoliciesRequest {
     pub scope: Option<PolicyScopeType>,
     pub only_attached: Option<bool>,
@@ -4579,6 +6158,298 @@ impl wire::Structure for ListRolesResponse {
 wire::structure_value!(ListRolesResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSAMLProviderTagsRequest {
+    pub saml_provider_arn: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListSAMLProviderTagsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSAMLProviderTagsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSAMLProviderTagsResponse {
+    pub tags: Vec<Tag>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListSAMLProviderTagsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.tags);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.tags = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSAMLProviderTagsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSAMLProvidersRequest {}
+
+impl wire::Structure for ListSAMLProvidersRequest {
+    fn write(&self, _: &mut dyn wire::Writer) {}
+
+    fn read(&mut self, _: usize, _: &mut dyn wire::Reader) -> Result<(), wire::Malformed> {
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSAMLProvidersRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSAMLProvidersResponse {
+    pub saml_provider_list: Option<Vec<SAMLProviderListEntry>>,
+}
+
+impl wire::Structure for ListSAMLProvidersResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSAMLProvidersResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSSHPublicKeysRequest {
+    pub user_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListSSHPublicKeysRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSSHPublicKeysRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSSHPublicKeysResponse {
+    pub ssh_public_keys: Option<Vec<SSHPublicKeyMetadata>>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListSSHPublicKeysResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.ssh_public_keys);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.ssh_public_keys = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSSHPublicKeysResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServiceSpecificCredentialsRequest {
+    pub user_name: Option<String>,
+    pub service_name: Option<String>,
+    pub all_users: Option<bool>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListServiceSpecificCredentialsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.service_name);
+        writer.member(2, &self.all_users);
+        writer.member(3, &self.marker);
+        writer.member(4, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.service_name = wire::Value::read(reader)?,
+            2 => self.all_users = wire::Value::read(reader)?,
+            3 => self.marker = wire::Value::read(reader)?,
+            4 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListServiceSpecificCredentialsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServiceSpecificCredentialsResponse {
+    pub service_specific_credentials: Option<Vec<ServiceSpecificCredentialMetadata>>,
+    pub marker: Option<String>,
+    pub is_truncated: Option<bool>,
+}
+
+impl wire::Structure for ListServiceSpecificCredentialsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.service_specific_credentials);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.is_truncated);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.service_specific_credentials = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.is_truncated = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListServiceSpecificCredentialsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSigningCertificatesRequest {
+    pub user_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListSigningCertificatesRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSigningCertificatesRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSigningCertificatesResponse {
+    pub certificates: Vec<SigningCertificate>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListSigningCertificatesResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.certificates);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.certificates = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListSigningCertificatesResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListUserPoliciesRequest {
     pub user_name: String,
     pub marker: Option<String>,
@@ -4765,6 +6636,68 @@ impl wire::Structure for ListUsersResponse {
 wire::structure_value!(ListUsersResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoginProfile {
+    pub user_name: String,
+    pub create_date: kit::Millis,
+    pub password_reset_required: Option<bool>,
+}
+
+impl wire::Structure for LoginProfile {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.create_date);
+        writer.member(2, &self.password_reset_required);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.create_date = wire::Value::read(reader)?,
+            2 => self.password_reset_required = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(LoginProfile);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MFADevice {
+    pub user_name: String,
+    pub serial_number: String,
+    pub enable_date: kit::Millis,
+}
+
+impl wire::Structure for MFADevice {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.serial_number);
+        writer.member(2, &self.enable_date);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.serial_number = wire::Value::read(reader)?,
+            2 => self.enable_date = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(MFADevice);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedPolicyDetail {
     pub policy_name: Option<String>,
     pub policy_id: Option<String>,
@@ -4823,6 +6756,31 @@ impl wire::Structure for ManagedPolicyDetail {
 wire::structure_value!(ManagedPolicyDetail);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenIDConnectProviderListEntry {
+    pub arn: Option<String>,
+}
+
+impl wire::Structure for OpenIDConnectProviderListEntry {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(OpenIDConnectProviderListEntry);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct OrderedOrganizationPolicyType {
     pub service_control_policy_input_list: Option<Vec<String>>,
 }
@@ -4871,6 +6829,58 @@ impl wire::Structure for OrganizationsDecisionDetail {
 }
 
 wire::structure_value!(OrganizationsDecisionDetail);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PasswordPolicy {
+    pub minimum_password_length: Option<i32>,
+    pub require_symbols: Option<bool>,
+    pub require_numbers: Option<bool>,
+    pub require_uppercase_characters: Option<bool>,
+    pub require_lowercase_characters: Option<bool>,
+    pub allow_users_to_change_password: Option<bool>,
+    pub expire_passwords: Option<bool>,
+    pub max_password_age: Option<i32>,
+    pub password_reuse_prevention: Option<i32>,
+    pub hard_expiry: Option<bool>,
+}
+
+impl wire::Structure for PasswordPolicy {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.minimum_password_length);
+        writer.member(1, &self.require_symbols);
+        writer.member(2, &self.require_numbers);
+        writer.member(3, &self.require_uppercase_characters);
+        writer.member(4, &self.require_lowercase_characters);
+        writer.member(5, &self.allow_users_to_change_password);
+        writer.member(6, &self.expire_passwords);
+        writer.member(7, &self.max_password_age);
+        writer.member(8, &self.password_reuse_prevention);
+        writer.member(9, &self.hard_expiry);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.minimum_password_length = wire::Value::read(reader)?,
+            1 => self.require_symbols = wire::Value::read(reader)?,
+            2 => self.require_numbers = wire::Value::read(reader)?,
+            3 => self.require_uppercase_characters = wire::Value::read(reader)?,
+            4 => self.require_lowercase_characters = wire::Value::read(reader)?,
+            5 => self.allow_users_to_change_password = wire::Value::read(reader)?,
+            6 => self.expire_passwords = wire::Value::read(reader)?,
+            7 => self.max_password_age = wire::Value::read(reader)?,
+            8 => self.password_reuse_prevention = wire::Value::read(reader)?,
+            9 => self.hard_expiry = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PasswordPolicy);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
@@ -5020,6 +7030,43 @@ impl wire::Enumeration for PolicyEvaluationDecisionType {
 }
 
 wire::enumeration_value!(PolicyEvaluationDecisionType);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyGrantingServiceAccess {
+    pub policy_name: String,
+    pub policy_type: PolicyType,
+    pub policy_arn: Option<String>,
+    pub entity_type: Option<PolicyOwnerEntityType>,
+    pub entity_name: Option<String>,
+}
+
+impl wire::Structure for PolicyGrantingServiceAccess {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.policy_name);
+        writer.member(1, &self.policy_type);
+        writer.member(2, &self.policy_arn);
+        writer.member(3, &self.entity_type);
+        writer.member(4, &self.entity_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.policy_name = wire::Value::read(reader)?,
+            1 => self.policy_type = wire::Value::read(reader)?,
+            2 => self.policy_arn = wire::Value::read(reader)?,
+            3 => self.entity_type = wire::Value::read(reader)?,
+            4 => self.entity_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(PolicyGrantingServiceAccess);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicyGroup {
@@ -5417,6 +7464,34 @@ impl wire::Structure for PutUserPolicyRequest {
 wire::structure_value!(PutUserPolicyRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoveClientIDFromOpenIDConnectProviderRequest {
+    pub open_id_connect_provider_arn: String,
+    pub client_id: String,
+}
+
+impl wire::Structure for RemoveClientIDFromOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.client_id);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.client_id = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(RemoveClientIDFromOpenIDConnectProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RemoveRoleFromInstanceProfileRequest {
     pub instance_profile_name: String,
     pub role_name: String,
@@ -5471,6 +7546,44 @@ impl wire::Structure for RemoveUserFromGroupRequest {
 }
 
 wire::structure_value!(RemoveUserFromGroupRequest);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum ReportFormatType {
+    #[default]
+    TextCsv,
+}
+
+impl wire::Enumeration for ReportFormatType {
+    const NAMES: &'static [&'static str] = &["text/csv"];
+    const ALL: &'static [Self] = &[Self::TextCsv];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(ReportFormatType);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum ReportStateType {
+    #[default]
+    Started,
+    Inprogress,
+    Complete,
+}
+
+impl wire::Enumeration for ReportStateType {
+    const NAMES: &'static [&'static str] = &["STARTED", "INPROGRESS", "COMPLETE"];
+    const ALL: &'static [Self] = &[Self::Started, Self::Inprogress, Self::Complete];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(ReportStateType);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResourceSpecificResult {
@@ -5685,6 +7798,188 @@ impl wire::Structure for RoleUsageType {
 wire::structure_value!(RoleUsageType);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct SAMLPrivateKey {
+    pub key_id: Option<String>,
+    pub timestamp: Option<kit::Millis>,
+}
+
+impl wire::Structure for SAMLPrivateKey {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.key_id);
+        writer.member(1, &self.timestamp);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.key_id = wire::Value::read(reader)?,
+            1 => self.timestamp = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SAMLPrivateKey);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SAMLProviderListEntry {
+    pub arn: Option<String>,
+    pub valid_until: Option<kit::Millis>,
+    pub create_date: Option<kit::Millis>,
+}
+
+impl wire::Structure for SAMLProviderListEntry {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.arn);
+        writer.member(1, &self.valid_until);
+        writer.member(2, &self.create_date);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.arn = wire::Value::read(reader)?,
+            1 => self.valid_until = wire::Value::read(reader)?,
+            2 => self.create_date = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SAMLProviderListEntry);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SSHPublicKeyMetadata {
+    pub user_name: String,
+    pub ssh_public_key_id: String,
+    pub status: StatusType,
+    pub upload_date: kit::Millis,
+}
+
+impl wire::Structure for SSHPublicKeyMetadata {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.ssh_public_key_id);
+        writer.member(2, &self.status);
+        writer.member(3, &self.upload_date);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.ssh_public_key_id = wire::Value::read(reader)?,
+            2 => self.status = wire::Value::read(reader)?,
+            3 => self.upload_date = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SSHPublicKeyMetadata);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceLastAccessed {
+    pub service_name: String,
+    pub last_authenticated: Option<kit::Millis>,
+    pub service_namespace: String,
+    pub last_authenticated_entity: Option<String>,
+    pub last_authenticated_region: Option<String>,
+    pub total_authenticated_entities: Option<i32>,
+    pub tracked_actions_last_accessed: Option<Vec<TrackedActionLastAccessed>>,
+}
+
+impl wire::Structure for ServiceLastAccessed {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.service_name);
+        writer.member(1, &self.last_authenticated);
+        writer.member(2, &self.service_namespace);
+        writer.member(3, &self.last_authenticated_entity);
+        writer.member(4, &self.last_authenticated_region);
+        writer.member(5, &self.total_authenticated_entities);
+        writer.member(6, &self.tracked_actions_last_accessed);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.service_name = wire::Value::read(reader)?,
+            1 => self.last_authenticated = wire::Value::read(reader)?,
+            2 => self.service_namespace = wire::Value::read(reader)?,
+            3 => self.last_authenticated_entity = wire::Value::read(reader)?,
+            4 => self.last_authenticated_region = wire::Value::read(reader)?,
+            5 => self.total_authenticated_entities = wire::Value::read(reader)?,
+            6 => self.tracked_actions_last_accessed = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ServiceLastAccessed);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceSpecificCredentialMetadata {
+    pub user_name: String,
+    pub status: StatusType,
+    pub service_user_name: Option<String>,
+    pub service_credential_alias: Option<String>,
+    pub create_date: kit::Millis,
+    pub expiration_date: Option<kit::Millis>,
+    pub service_specific_credential_id: String,
+    pub service_name: String,
+}
+
+impl wire::Structure for ServiceSpecificCredentialMetadata {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.status);
+        writer.member(2, &self.service_user_name);
+        writer.member(3, &self.service_credential_alias);
+        writer.member(4, &self.create_date);
+        writer.member(5, &self.expiration_date);
+        writer.member(6, &self.service_specific_credential_id);
+        writer.member(7, &self.service_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.status = wire::Value::read(reader)?,
+            2 => self.service_user_name = wire::Value::read(reader)?,
+            3 => self.service_credential_alias = wire::Value::read(reader)?,
+            4 => self.create_date = wire::Value::read(reader)?,
+            5 => self.expiration_date = wire::Value::read(reader)?,
+            6 => self.service_specific_credential_id = wire::Value::read(reader)?,
+            7 => self.service_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ServiceSpecificCredentialMetadata);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SetDefaultPolicyVersionRequest {
     pub policy_arn: String,
     pub version_id: String,
@@ -5711,6 +8006,43 @@ impl wire::Structure for SetDefaultPolicyVersionRequest {
 }
 
 wire::structure_value!(SetDefaultPolicyVersionRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SigningCertificate {
+    pub user_name: String,
+    pub certificate_id: String,
+    pub certificate_body: String,
+    pub status: StatusType,
+    pub upload_date: Option<kit::Millis>,
+}
+
+impl wire::Structure for SigningCertificate {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.certificate_id);
+        writer.member(2, &self.certificate_body);
+        writer.member(3, &self.status);
+        writer.member(4, &self.upload_date);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.certificate_id = wire::Value::read(reader)?,
+            2 => self.certificate_body = wire::Value::read(reader)?,
+            3 => self.status = wire::Value::read(reader)?,
+            4 => self.upload_date = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(SigningCertificate);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimulateCustomPolicyRequest {
@@ -5981,6 +8313,34 @@ impl wire::Structure for TagInstanceProfileRequest {
 wire::structure_value!(TagInstanceProfileRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagOpenIDConnectProviderRequest {
+    pub open_id_connect_provider_arn: String,
+    pub tags: Vec<Tag>,
+}
+
+impl wire::Structure for TagOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(TagOpenIDConnectProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagPolicyRequest {
     pub policy_arn: String,
     pub tags: Vec<Tag>,
@@ -6037,6 +8397,34 @@ impl wire::Structure for TagRoleRequest {
 wire::structure_value!(TagRoleRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagSAMLProviderRequest {
+    pub saml_provider_arn: String,
+    pub tags: Vec<Tag>,
+}
+
+impl wire::Structure for TagSAMLProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+        writer.member(1, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            1 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(TagSAMLProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagUserRequest {
     pub user_name: String,
     pub tags: Vec<Tag>,
@@ -6065,6 +8453,40 @@ impl wire::Structure for TagUserRequest {
 wire::structure_value!(TagUserRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrackedActionLastAccessed {
+    pub action_name: Option<String>,
+    pub last_accessed_entity: Option<String>,
+    pub last_accessed_time: Option<kit::Millis>,
+    pub last_accessed_region: Option<String>,
+}
+
+impl wire::Structure for TrackedActionLastAccessed {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.action_name);
+        writer.member(1, &self.last_accessed_entity);
+        writer.member(2, &self.last_accessed_time);
+        writer.member(3, &self.last_accessed_region);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.action_name = wire::Value::read(reader)?,
+            1 => self.last_accessed_entity = wire::Value::read(reader)?,
+            2 => self.last_accessed_time = wire::Value::read(reader)?,
+            3 => self.last_accessed_region = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(TrackedActionLastAccessed);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagInstanceProfileRequest {
     pub instance_profile_name: String,
     pub tag_keys: Vec<String>,
@@ -6091,6 +8513,34 @@ impl wire::Structure for UntagInstanceProfileRequest {
 }
 
 wire::structure_value!(UntagInstanceProfileRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagOpenIDConnectProviderRequest {
+    pub open_id_connect_provider_arn: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl wire::Structure for UntagOpenIDConnectProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.tag_keys);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.tag_keys = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UntagOpenIDConnectProviderRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagPolicyRequest {
@@ -6147,6 +8597,34 @@ impl wire::Structure for UntagRoleRequest {
 }
 
 wire::structure_value!(UntagRoleRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagSAMLProviderRequest {
+    pub saml_provider_arn: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl wire::Structure for UntagSAMLProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+        writer.member(1, &self.tag_keys);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            1 => self.tag_keys = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UntagSAMLProviderRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagUserRequest {
@@ -6208,6 +8686,55 @@ impl wire::Structure for UpdateAccessKeyRequest {
 wire::structure_value!(UpdateAccessKeyRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateAccountPasswordPolicyRequest {
+    pub minimum_password_length: Option<i32>,
+    pub require_symbols: Option<bool>,
+    pub require_numbers: Option<bool>,
+    pub require_uppercase_characters: Option<bool>,
+    pub require_lowercase_characters: Option<bool>,
+    pub allow_users_to_change_password: Option<bool>,
+    pub max_password_age: Option<i32>,
+    pub password_reuse_prevention: Option<i32>,
+    pub hard_expiry: Option<bool>,
+}
+
+impl wire::Structure for UpdateAccountPasswordPolicyRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.minimum_password_length);
+        writer.member(1, &self.require_symbols);
+        writer.member(2, &self.require_numbers);
+        writer.member(3, &self.require_uppercase_characters);
+        writer.member(4, &self.require_lowercase_characters);
+        writer.member(5, &self.allow_users_to_change_password);
+        writer.member(6, &self.max_password_age);
+        writer.member(7, &self.password_reuse_prevention);
+        writer.member(8, &self.hard_expiry);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.minimum_password_length = wire::Value::read(reader)?,
+            1 => self.require_symbols = wire::Value::read(reader)?,
+            2 => self.require_numbers = wire::Value::read(reader)?,
+            3 => self.require_uppercase_characters = wire::Value::read(reader)?,
+            4 => self.require_lowercase_characters = wire::Value::read(reader)?,
+            5 => self.allow_users_to_change_password = wire::Value::read(reader)?,
+            6 => self.max_password_age = wire::Value::read(reader)?,
+            7 => self.password_reuse_prevention = wire::Value::read(reader)?,
+            8 => self.hard_expiry = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateAccountPasswordPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateAssumeRolePolicyRequest {
     pub role_name: String,
     pub policy_document: String,
@@ -6265,6 +8792,75 @@ impl wire::Structure for UpdateGroupRequest {
 }
 
 wire::structure_value!(UpdateGroupRequest);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct UpdateLoginProfileRequest {
+    pub user_name: String,
+    pub password: Option<String>,
+    pub password_reset_required: Option<bool>,
+}
+
+impl wire::Structure for UpdateLoginProfileRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.password);
+        writer.member(2, &self.password_reset_required);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.password = wire::Value::read(reader)?,
+            2 => self.password_reset_required = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for UpdateLoginProfileRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpdateLoginProfileRequest")
+            .field("user_name", &self.user_name)
+            .field("password", &"***")
+            .field("password_reset_required", &self.password_reset_required)
+            .finish()
+    }
+}
+
+wire::structure_value!(UpdateLoginProfileRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateOpenIDConnectProviderThumbprintRequest {
+    pub open_id_connect_provider_arn: String,
+    pub thumbprint_list: Vec<String>,
+}
+
+impl wire::Structure for UpdateOpenIDConnectProviderThumbprintRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.open_id_connect_provider_arn);
+        writer.member(1, &self.thumbprint_list);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.open_id_connect_provider_arn = wire::Value::read(reader)?,
+            1 => self.thumbprint_list = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateOpenIDConnectProviderThumbprintRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateRoleDescriptionRequest {
@@ -6362,6 +8958,80 @@ impl wire::Structure for UpdateRoleResponse {
 }
 
 wire::structure_value!(UpdateRoleResponse);
+
+#[derive(Clone, Default, PartialEq)]
+pub struct UpdateSAMLProviderRequest {
+    pub saml_metadata_document: Option<String>,
+    pub saml_provider_arn: String,
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    pub add_private_key: Option<String>,
+    pub remove_private_key: Option<String>,
+}
+
+impl wire::Structure for UpdateSAMLProviderRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_metadata_document);
+        writer.member(1, &self.saml_provider_arn);
+        writer.member(2, &self.assertion_encryption_mode);
+        writer.member(3, &self.add_private_key);
+        writer.member(4, &self.remove_private_key);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_metadata_document = wire::Value::read(reader)?,
+            1 => self.saml_provider_arn = wire::Value::read(reader)?,
+            2 => self.assertion_encryption_mode = wire::Value::read(reader)?,
+            3 => self.add_private_key = wire::Value::read(reader)?,
+            4 => self.remove_private_key = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for UpdateSAMLProviderRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpdateSAMLProviderRequest")
+            .field("saml_metadata_document", &self.saml_metadata_document)
+            .field("saml_provider_arn", &self.saml_provider_arn)
+            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
+            .field("add_private_key", &"***")
+            .field("remove_private_key", &self.remove_private_key)
+            .finish()
+    }
+}
+
+wire::structure_value!(UpdateSAMLProviderRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSAMLProviderResponse {
+    pub saml_provider_arn: Option<String>,
+}
+
+impl wire::Structure for UpdateSAMLProviderResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.saml_provider_arn);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.saml_provider_arn = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UpdateSAMLProviderResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateUserRequest {
@@ -6494,6 +9164,65 @@ wire::structure_value!(UserDetail);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
+pub enum AssertionEncryptionModeType {
+    #[default]
+    Required,
+    Allowed,
+}
+
+impl wire::Enumeration for AssertionEncryptionModeType {
+    const NAMES: &'static [&'static str] = &["Required", "Allowed"];
+    const ALL: &'static [Self] = &[Self::Required, Self::Allowed];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(AssertionEncryptionModeType);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum JobStatusType {
+    #[default]
+    InProgress,
+    Completed,
+    Failed,
+}
+
+impl wire::Enumeration for JobStatusType {
+    const NAMES: &'static [&'static str] = &["IN_PROGRESS", "COMPLETED", "FAILED"];
+    const ALL: &'static [Self] = &[Self::InProgress, Self::Completed, Self::Failed];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(JobStatusType);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum PolicyOwnerEntityType {
+    #[default]
+    User,
+    Role,
+    Group,
+}
+
+impl wire::Enumeration for PolicyOwnerEntityType {
+    const NAMES: &'static [&'static str] = &["USER", "ROLE", "GROUP"];
+    const ALL: &'static [Self] = &[Self::User, Self::Role, Self::Group];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(PolicyOwnerEntityType);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
 pub enum PolicyScopeType {
     #[default]
     All,
@@ -6511,6 +9240,25 @@ impl wire::Enumeration for PolicyScopeType {
 }
 
 wire::enumeration_value!(PolicyScopeType);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum PolicyType {
+    #[default]
+    Inline,
+    Managed,
+}
+
+impl wire::Enumeration for PolicyType {
+    const NAMES: &'static [&'static str] = &["INLINE", "MANAGED"];
+    const ALL: &'static [Self] = &[Self::Inline, Self::Managed];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(PolicyType);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]

@@ -29,7 +29,7 @@ use crate::{
     schema::{Protocol, Service, Shape, Validation},
     sigv4::Claim,
     stray::{json_fault, query_fault},
-    table::Prepared,
+    table::{Need, Prepared},
     violations::Violations,
 };
 
@@ -266,12 +266,19 @@ impl Front {
         if self.identify.auth == Auth::Enforce {
             check_named_hash(&head.parts, body)?;
         }
-        let caller = self.identify.caller(head.arrival(&self.clock), dialect, hash)?;
-        let named = self.name(index, head, body, protocol)?;
+        let named = self.name(index, head, body, protocol);
+        let unsigned = named.as_ref().is_ok_and(|named| table.is_unsigned(named.operation));
+        let caller = match unsigned {
+            true => self.nobody(head),
+            false => self.identify.caller(head.arrival(&self.clock), dialect, hash)?,
+        };
+        let named = named?;
         let operation = &service.operations[named.operation];
         let prepared = decode(table, &named, head, body)?
             .ok_or_else(|| Fault::not_implemented(service.name, operation.name))?;
-        self.permit(&*prepared, &caller, (service, protocol))?;
+        if !unsigned {
+            self.permit(&*prepared, &caller, (service, protocol))?;
+        }
         let pending = prepared.run(caller);
         let reply = if table.is_cancellable(named.operation) {
             pending.await
@@ -289,11 +296,13 @@ impl Front {
         (service, protocol): (&Service, Protocol),
     ) -> Result<(), Fault> {
         let Some(authority) = &self.authority else { return Ok(()) };
-        let (action, resources) = prepared.access(caller);
-        let keys = prepared.keys();
-        let attempt = Attempt { caller, service: None, action, resources: &resources, keys: &keys };
-        let permitted = authority.permit(&attempt);
-        permitted.map_err(|denied| access_denied(denied.to_string(), protocol, service))
+        for Need { action, resources, keys } in prepared.needs(caller) {
+            let (resources, keys) = (&*resources, &*keys);
+            let attempt = Attempt { caller, service: None, action, resources, keys };
+            let permitted = authority.permit(&attempt);
+            permitted.map_err(|denied| access_denied(denied.to_string(), protocol, service))?;
+        }
+        Ok(())
     }
 
     fn name(
@@ -351,6 +360,12 @@ impl Front {
     fn proven(&self, head: &Head) -> Option<Caller> {
         let nothing = || hex::encode(Sha256::digest(b""));
         self.identify.caller(head.arrival(&self.clock), Dialect::Json, nothing).ok()
+    }
+
+    /// A caller who need not prove anything.
+    fn nobody(&self, head: &Head) -> Caller {
+        let caller = self.anyone(head);
+        Caller { principal: anonymous(caller.account), session: None, ..caller }
     }
 
     /// A caller who has proved nothing.

@@ -29,23 +29,42 @@ pub struct Access<I> {
     pub resources: fn(&Caller, &I) -> Vec<Arn>,
     /// What the input says of the service's own condition keys.
     pub keys: fn(&I) -> Box<ConditionKeys>,
+    /// What the input needs permission for beyond the action.
+    pub also: fn(&Caller, &I) -> Vec<Need>,
+}
+
+/// A permission that some inputs of an operation need beyond its action: to pass a role on, to tag.
+pub struct Need {
+    /// `iam:PassRole`.
+    pub action: &'static str,
+    /// The ARNs that it is about; empty stands for `*`.
+    pub resources: Vec<Arn>,
+    /// What the input says of the action's condition keys.
+    pub keys: Box<ConditionKeys>,
 }
 
 impl<I> Access<I> {
     /// An action on the resources that `resources` finds in the input.
     pub const fn new(action: &'static str, resources: fn(&Caller, &I) -> Vec<Arn>) -> Access<I> {
-        Access { action, resources, keys: |_| Box::default() }
+        Access { action, resources, keys: |_| Box::default(), also: |_, _| Vec::new() }
     }
 
     /// An action that knows no resources.
     pub const fn any(action: &'static str) -> Access<I> {
-        Access { action, resources: |_, _| Vec::new(), keys: |_| Box::default() }
+        Access::new(action, |_, _| Vec::new())
     }
 
     /// With condition keys that the input tells.
     #[must_use]
     pub const fn telling(mut self, keys: fn(&I) -> Box<ConditionKeys>) -> Access<I> {
         self.keys = keys;
+        self
+    }
+
+    /// With permissions that only some inputs need.
+    #[must_use]
+    pub const fn also(mut self, also: fn(&Caller, &I) -> Vec<Need>) -> Access<I> {
+        self.also = also;
         self
     }
 }
@@ -56,10 +75,7 @@ type Decode = dyn Fn(&mut dyn Reader) -> Result<Box<dyn Prepared>, Malformed> + 
 /// A decoded request that has not run yet.
 pub(crate) trait Prepared: Send {
     /// What it needs permission for.
-    fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>);
-
-    /// What it says of the service's own condition keys.
-    fn keys(&self) -> Box<ConditionKeys>;
+    fn needs(&self, caller: &Caller) -> Vec<Need>;
 
     /// Runs it.
     fn run(self: Box<Self>, caller: Caller) -> Pending;
@@ -81,12 +97,12 @@ where
     F: Future<Output = Result<O, E>> + Send + 'static,
     O: 'static,
 {
-    fn access(&self, caller: &Caller) -> (&'static str, Vec<Arn>) {
-        (self.access.action, (self.access.resources)(caller, &self.input))
-    }
-
-    fn keys(&self) -> Box<ConditionKeys> {
-        (self.access.keys)(&self.input)
+    fn needs(&self, caller: &Caller) -> Vec<Need> {
+        let Access { action, resources, keys, also } = &*self.access;
+        let (resources, keys) = (resources(caller, &self.input), keys(&self.input));
+        let mut needs = vec![Need { action, resources, keys }];
+        needs.extend(also(caller, &self.input));
+        needs
     }
 
     fn run(self: Box<Self>, caller: Caller) -> Pending {
@@ -103,13 +119,16 @@ pub struct Table {
     decoders: Vec<Option<Box<Decode>>>,
     /// Operations that end when their client hangs up.
     cancellable: Vec<bool>,
+    /// Operations that anybody may call.
+    unsigned: Vec<bool>,
 }
 
 impl Table {
     /// No operation yet.
     pub fn new(service: &'static Service) -> Table {
         let decoders = service.operations.iter().map(|_| None).collect();
-        Table { service, decoders, cancellable: vec![false; service.operations.len()] }
+        let none = vec![false; service.operations.len()];
+        Table { service, decoders, cancellable: none.clone(), unsigned: none }
     }
 
     /// Adds one operation.
@@ -191,6 +210,18 @@ impl Table {
     /// Whether the operation of this index ends when its client hangs up.
     pub(crate) fn is_cancellable(&self, operation: usize) -> bool {
         self.cancellable[operation]
+    }
+
+    /// Lets anybody call an operation, without a signature: it checks itself what it was sent.
+    #[must_use]
+    pub fn unsigned<C: Call>(mut self) -> Table {
+        self.unsigned[C::INDEX] = true;
+        self
+    }
+
+    /// Whether anybody may call the operation of this index.
+    pub(crate) fn is_unsigned(&self, operation: usize) -> bool {
+        self.unsigned[operation]
     }
 
     /// The model this table serves.

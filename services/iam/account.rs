@@ -14,9 +14,12 @@ use crate::{
     group::Group,
     instance_profile::InstanceProfile,
     managed,
+    oidc_provider::{self, OidcProvider},
+    password::PasswordPolicy,
     policy::Policy,
     resource::Kind,
     role::Role,
+    saml_provider::SamlProvider,
     shelf::Shelf,
     user::{AccessKey, User},
 };
@@ -30,6 +33,8 @@ pub(crate) struct Account {
     pub(crate) roles: Shelf<Role>,
     pub(crate) policies: Shelf<Policy>,
     pub(crate) profiles: Shelf<InstanceProfile>,
+    pub(crate) oidc_providers: Shelf<OidcProvider>,
+    pub(crate) saml_providers: Shelf<SamlProvider>,
     pub(crate) settings: Settings,
     /// Access key id → whose it is. Follows from users and settings.
     owners: HashMap<String, Owner>,
@@ -40,6 +45,9 @@ pub(crate) struct Account {
 pub(crate) struct Settings {
     pub(crate) alias: Option<String>,
     pub(crate) root_keys: Vec<AccessKey>,
+    /// Its rules for passwords, if it has some of its own.
+    #[serde(default)]
+    pub(crate) password_policy: Option<PasswordPolicy>,
 }
 
 /// Whose an access key is.
@@ -67,6 +75,8 @@ impl Account {
             roles: Shelf::default(),
             policies: Shelf::default(),
             profiles: Shelf::default(),
+            oidc_providers: Shelf::default(),
+            saml_providers: Shelf::default(),
             settings: Settings::default(),
             owners: HashMap::new(),
         }
@@ -81,6 +91,12 @@ impl Account {
     pub(crate) fn role(&self, arn: &Arn) -> Option<&Arc<Role>> {
         let name = arn.resource().strip_prefix("role/")?.rsplit('/').next()?;
         self.roles.find(name).ok().filter(|role| role.arn(self.id) == *arn)
+    }
+
+    /// The OpenID Connect provider whose tokens name this issuer.
+    pub(crate) fn issuer(&self, issuer: &str) -> Option<&Arc<OidcProvider>> {
+        let provider = self.oidc_providers.find(oidc_provider::name_of(issuer).ok()?).ok()?;
+        Some(provider).filter(|it| it.issuer == issuer)
     }
 
     /// A managed policy of the account or of AWS.

@@ -30,6 +30,23 @@ pub enum Error {
     NoSuchAlias(String),
     #[error("The deletion task {0} cannot be found.")]
     NoSuchDeletion(String),
+    #[error("OpenIDConnect Provider not found for arn {0}")]
+    NoSuchOidcProvider(String),
+    /// What `DeleteOpenIDConnectProvider` says.
+    #[error("OpenId connect Provider {0} cannot be found.")]
+    NoOidcProviderToDelete(String),
+    #[error("Manifest not found for arn {0}")]
+    NoSuchSamlProvider(String),
+    #[error("The Password Policy with domain name {0} cannot be found.")]
+    NoPasswordPolicy(String),
+    #[error("The account policy with name PasswordPolicy cannot be found.")]
+    NoPasswordPolicyToDelete,
+    #[error("Login Profile for User {0} cannot be found.")]
+    NoSuchLogin(String),
+    #[error("Job with id {0} cannot be found.")]
+    NoSuchJob(String),
+    #[error("ARN {0} does not name a user, group, role or policy of this account.")]
+    NoSuchEntity(String),
 
     #[error("{kind} with name {name} already exists.")]
     NamedExists { kind: &'static str, name: String },
@@ -39,6 +56,10 @@ pub enum Error {
     PolicyExists(String),
     #[error("The account alias {0} already exists.")]
     AliasExists(String),
+    #[error("Provider with url {0} already exists.")]
+    OidcProviderExists(String),
+    #[error("Login Profile for user {0} already exists.")]
+    LoginExists(String),
 
     #[error("Cannot delete entity, must {0} first.")]
     StillInUse(&'static str),
@@ -61,6 +82,9 @@ pub enum Error {
          version, you must delete an existing version."
     )]
     TooManyVersions,
+    /// What providers say instead of naming the quota.
+    #[error("The number of tags has reached the maximum limit.")]
+    TooManyTags,
 
     #[error("{0}")]
     MalformedPolicy(String),
@@ -76,6 +100,28 @@ pub enum Error {
     UserNameNeeded,
     #[error("Invalid Marker.")]
     InvalidMarker,
+    #[error("Invalid Open ID Connect Provider URL")]
+    InvalidProviderUrl,
+    #[error("Thumbprint list must contain fewer than 5 entries.")]
+    TooManyThumbprints,
+    #[error("Could not parse metadata")]
+    UnreadableMetadata,
+    #[error("Password should have {0}")]
+    WeakPassword(String),
+    #[error("Password was used before and must not be used again")]
+    PasswordReused,
+    #[error("The old password was incorrect.")]
+    WrongPassword,
+    #[error("Only IAM users can change their own passwords")]
+    NotAUser,
+    /// AWS says nothing.
+    #[error("")]
+    NoReport,
+    /// AWS says nothing.
+    #[error("")]
+    ReportExpired,
+    #[error("lampejo does not implement {0} yet.")]
+    NotBuilt(&'static str),
     #[error("Duplicate tag keys found. Please note that Tag keys are case insensitive.")]
     DuplicateTags,
     #[error("Duplicate tag keys found.")]
@@ -96,6 +142,8 @@ pub enum Error {
     )]
     ForeignAccessKey { caller: String, key: String },
 
+    #[error("hashing a password did not end")]
+    HashingFailed,
     #[error(transparent)]
     Commit(#[from] store::CommitError),
 }
@@ -114,29 +162,53 @@ impl ServiceError for Error {
             | E::NoSuchAccessKey(_)
             | E::NotInProfile { .. }
             | E::NoSuchAlias(_)
-            | E::NoSuchDeletion(_) => "NoSuchEntityException",
+            | E::NoSuchDeletion(_)
+            | E::NoSuchOidcProvider(_)
+            | E::NoOidcProviderToDelete(_)
+            | E::NoSuchSamlProvider(_)
+            | E::NoPasswordPolicy(_)
+            | E::NoPasswordPolicyToDelete
+            | E::NoSuchLogin(_)
+            | E::NoSuchJob(_)
+            | E::NoSuchEntity(_) => "NoSuchEntityException",
             E::NamedExists { .. }
             | E::ProfileExists(_)
             | E::PolicyExists(_)
-            | E::AliasExists(_) => "EntityAlreadyExistsException",
+            | E::AliasExists(_)
+            | E::OidcProviderExists(_)
+            | E::LoginExists(_) => "EntityAlreadyExistsException",
             E::StillInUse(_) | E::PolicyAttached | E::DefaultVersion | E::PolicyHasVersions => {
                 "DeleteConflictException"
             }
-            E::QuotaExceeded(_) | E::InlinePoliciesTooLarge { .. } | E::TooManyVersions => {
-                "LimitExceededException"
-            }
+            E::QuotaExceeded(_)
+            | E::InlinePoliciesTooLarge { .. }
+            | E::TooManyVersions
+            | E::TooManyTags => "LimitExceededException",
             E::MalformedPolicy(_) => "MalformedPolicyDocumentException",
             E::InvalidBoundaryArn(_)
             | E::InvalidPolicySource(_)
             | E::CallerNeeded
             | E::DuplicateTags
             | E::DuplicatePolicyTags
-            | E::ServiceRoleTaken(_) => "InvalidInputException",
+            | E::ServiceRoleTaken(_)
+            | E::TooManyThumbprints
+            | E::UnreadableMetadata => "InvalidInputException",
+            E::WeakPassword(_) | E::PasswordReused => "PasswordPolicyViolationException",
+            E::NotAUser => "InvalidUserTypeException",
+            E::NoReport => "CredentialReportNotPresentException",
+            E::ReportExpired => "CredentialReportExpiredException",
             E::ProtectedRole(_) => "UnmodifiableEntityException",
-            E::InvalidPolicyArn(_) | E::UserNameNeeded | E::InvalidMarker => "ValidationError",
-            E::AccessDenied { .. } | E::ForeignAccessKey { .. } => {
+            E::InvalidPolicyArn(_)
+            | E::UserNameNeeded
+            | E::InvalidMarker
+            | E::InvalidProviderUrl => "ValidationError",
+            E::NotBuilt(_) => {
+                return Fault::new("NotImplemented", self.to_string()).with_status(501);
+            }
+            E::AccessDenied { .. } | E::ForeignAccessKey { .. } | E::WrongPassword => {
                 return Fault::new("AccessDenied", self.to_string()).with_status(403);
             }
+            E::HashingFailed => return Fault::internal(self),
             E::Commit(cause) => return Fault::internal(cause),
         };
         Fault::new(code, self.to_string())

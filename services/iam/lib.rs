@@ -2,19 +2,22 @@
 //! requests. IAM is global: everything belongs to an account, the region does not matter.
 //!
 //! Read in this order: `resource` (what all kinds share), `user`, `group`, `role`, `policy`,
-//! `instance_profile` (the kinds), `grants` and `document` (policies on identities, and whether a
+//! `instance_profile`, `oidc_provider`, `saml_provider` (the kinds), `password`, `grants` and `document` (policies on identities, and whether a
 //! text is a policy), `account` (an account at one moment), `change` (how it becomes the next),
 //! `store` (rows), `managed` (AWS's own policies), `keys` (signature checks), `evaluate` (what
-//! policies decide), `authority` (of real calls), `simulate` (of calls that nobody makes), `table`
-//! and `ops`.
+//! policies decide), `authority` (of real calls), `simulate` (of calls that nobody makes),
+//! `credential_report` and `advisor` (what is known of use), `table` with `told` (what each operation
+//! needs permission for) and `ops`.
 //!
 //! Invariants: all state is in memory and every change of it was durable first; only `change` makes
 //! changes, one at a time. Secrets are in rows and in answers to who made the key, never in logs.
 //! Documents are kept as they were sent.
 
 mod account;
+mod advisor;
 mod authority;
 mod change;
+mod credential_report;
 mod document;
 mod error;
 mod evaluate;
@@ -25,17 +28,21 @@ mod keys;
 mod last_used;
 mod limits;
 mod managed;
+mod oidc_provider;
 mod ops;
 mod page;
+mod password;
 mod policy;
 mod ports;
 mod resource;
 mod role;
+mod saml_provider;
 mod shelf;
 mod simulate;
 mod store;
 mod table;
 mod tags;
+mod told;
 mod user;
 mod view;
 mod worker;
@@ -48,8 +55,10 @@ use kit::{AccountId, Clock};
 
 use crate::{
     account::Account,
+    advisor::Jobs,
     authority::{Documents, Grantees},
     change::{Changed, Draft},
+    credential_report::Reports,
     last_used::Uses,
     store::Accounts,
     worker::Worker,
@@ -69,6 +78,8 @@ pub struct Iam {
     /// Held while a change is decided and made durable: the next one starts from its outcome.
     turn: tokio::sync::Mutex<()>,
     uses: Uses,
+    reports: Reports,
+    jobs: Jobs,
     worker: Worker,
 }
 
@@ -95,6 +106,8 @@ impl Iam {
             documents: Documents::default(),
             turn,
             uses,
+            reports: Reports::default(),
+            jobs: Jobs::default(),
             worker,
         });
         directory.offer_identities(iam.clone());

@@ -38,3 +38,13 @@ pub(crate) const VERSIONS_PER_POLICY: usize = 5;
 pub(crate) const PAGE: usize = 100;
 /// The longest session of a role that does not say.
 pub(crate) const DEFAULT_SESSION_SECONDS: u32 = 3600;
+pub(crate) const OIDC_PROVIDERS: Quota = quota("OpenIDConnectProvidersPerAccount", 100);
+pub(crate) const SAML_PROVIDERS: Quota = quota("SAMLProvidersPerAccount", 100);
+pub(crate) const CLIENTS_PER_PROVIDER: Quota = quota("ClientIdsPerOpenIdConnectProvider", 100);
+pub(crate) const THUMBPRINTS_PER_PROVIDER: usize = 5;
+/// Passwords that a policy may forbid to come again, the current one not counted.
+pub(crate) const REMEMBERED_PASSWORDS: usize = 24;
+/// How long a credential report is shown.
+pub(crate) const REPORT_SECONDS: u64 = 4 * 3600;
+/// Answers about services last accessed that are kept; the oldest make room.
+pub(crate) const ACCESS_JOBS: usize = 1000;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bus::{Identities, ResourcePolicies};
-use kit::{Arn, Millis, Region};
+use bus::{Identities, ResourcePolicies, Vouched};
+use kit::{AccountId, Arn, Millis, Region};
 
 use crate::{Iam, document, resource::Kind};
 
@@ -35,5 +35,19 @@ impl Identities for Iam {
 
     fn check_policy(&self, document: &str) -> Result<(), String> {
         document::check_identity_policy(document)
+    }
+
+    fn provider(&self, account: AccountId, issuer: &str) -> Option<bus::Provider> {
+        let account = self.account(account);
+        let provider = account.issuer(issuer)?;
+        Some(bus::Provider {
+            arn: provider.arn(account.id),
+            name: provider.name().to_owned(),
+            client_ids: provider.client_ids.clone(),
+        })
+    }
+
+    fn trusts(&self, vouched: &Vouched<'_>) -> bool {
+        self.lets_in(vouched)
     }
 }

@@ -11,9 +11,11 @@ use crate::{
     group::Group,
     instance_profile::InstanceProfile,
     last_used::LastUsed,
+    oidc_provider::OidcProvider,
     policy::Policy,
     resource::Kind,
     role::Role,
+    saml_provider::SamlProvider,
     user::User,
 };
 
@@ -46,6 +48,8 @@ pub(crate) async fn load(store: &Store) -> Result<Accounts, ReadError> {
     load_kind::<Role>(store, &mut accounts).await?;
     load_kind::<Policy>(store, &mut accounts).await?;
     load_kind::<InstanceProfile>(store, &mut accounts).await?;
+    load_kind::<OidcProvider>(store, &mut accounts).await?;
+    load_kind::<SamlProvider>(store, &mut accounts).await?;
     let table = Key::table(ACCOUNTS);
     store
         .scan::<Settings>(&table, |key, settings| {

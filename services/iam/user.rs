@@ -10,6 +10,7 @@ use crate::{
     account::Account,
     grants::{Bounded, Grants, Identity},
     limits::{self, Quota},
+    password::Login,
     resource::{Kind, Resource, second},
     shelf::Shelf,
 };
@@ -23,6 +24,9 @@ pub(crate) struct User {
     /// Ids of the groups it is in.
     pub(crate) groups: BTreeSet<String>,
     pub(crate) keys: Vec<AccessKey>,
+    /// Its password, if it has one.
+    #[serde(default)]
+    pub(crate) login: Option<Login>,
 }
 
 /// A long-term access key, of a user or of the account itself.
@@ -37,7 +41,7 @@ pub(crate) struct AccessKey {
 impl User {
     pub(crate) fn new(resource: Resource, boundary: Option<String>) -> User {
         let (grants, groups, keys) = (Grants::default(), BTreeSet::new(), Vec::new());
-        User { resource, grants, boundary, groups, keys }
+        User { resource, grants, boundary, groups, keys, login: None }
     }
 
     /// Who signs with one of its keys.

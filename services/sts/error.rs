@@ -21,6 +21,15 @@ pub enum Error {
     DuplicateTags,
     #[error("The specified transitive tag key must be included in the requested tags.")]
     UnknownTransitiveTag,
+    #[error(
+        "One of the specified transitive tag keys can't be set because it conflicts with a \
+         transitive tag key from the calling session."
+    )]
+    InheritedTag,
+    #[error(
+        "User: {caller} is not authorized to perform: sts:SetSourceIdentity on resource: {role}"
+    )]
+    SourceIdentityIsSet { caller: String, role: String },
     #[error("{0}")]
     MalformedPolicy(String),
     #[error("Packed policy consumes {0}% of allotted space, please use smaller policy.")]
@@ -34,6 +43,39 @@ pub enum Error {
     UnknownMfaDevice,
     #[error("The access key ID {0} is not valid.")]
     InvalidAccessKeyId(String),
+    #[error("The message is not valid.")]
+    InvalidAuthorizationMessage,
+
+    // Tokens of OpenID Connect providers.
+    #[error(
+        "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access \
+         Token)"
+    )]
+    NoToken,
+    #[error("No OpenIDConnect provider found in your account for {0}")]
+    NoProvider(String),
+    /// With two spaces, as AWS says it.
+    #[error(
+        "Couldn't retrieve verification key from your identity provider,  please reference \
+         AssumeRoleWithWebIdentity documentation for requirements"
+    )]
+    NoVerificationKey,
+    #[error("The identity provider could not be reached")]
+    IssuerUnreachable,
+    #[error("The signature of the token is not valid")]
+    BadSignature,
+    #[error("Missing a required claim: {0}")]
+    MissingClaim(&'static str),
+    #[error("Incorrect token audience")]
+    WrongAudience,
+    #[error("The token is not valid yet")]
+    TokenNotYetValid,
+    #[error(
+        "Token expired: current date/time {now} must be before the expiration date/time {expiry}"
+    )]
+    TokenExpired { now: u64, expiry: u64 },
+    #[error("Not authorized to perform {0}")]
+    NotTrusted(&'static str),
 }
 
 impl ServiceError for Error {
@@ -44,10 +86,24 @@ impl ServiceError for Error {
             | E::LongerThanRoleAllows
             | E::LongerThanChainAllows
             | E::InvalidAccessKeyId(_) => "ValidationError",
-            E::DuplicateTags | E::UnknownTransitiveTag => "InvalidParameterValue",
+            E::DuplicateTags | E::UnknownTransitiveTag | E::InheritedTag => "InvalidParameterValue",
             E::MalformedPolicy(_) => "MalformedPolicyDocumentException",
             E::PolicyTooLarge(_) => "PackedPolicyTooLargeException",
-            E::MayNotAssume { .. } | E::SessionCredentials(_) | E::UnknownMfaDevice => {
+            E::InvalidAuthorizationMessage => "InvalidAuthorizationMessageException",
+            E::NoToken
+            | E::NoProvider(_)
+            | E::NoVerificationKey
+            | E::BadSignature
+            | E::MissingClaim(_)
+            | E::WrongAudience
+            | E::TokenNotYetValid => "InvalidIdentityTokenException",
+            E::IssuerUnreachable => "IDPCommunicationErrorException",
+            E::TokenExpired { .. } => "ExpiredTokenException",
+            E::MayNotAssume { .. }
+            | E::SourceIdentityIsSet { .. }
+            | E::NotTrusted(_)
+            | E::SessionCredentials(_)
+            | E::UnknownMfaDevice => {
                 return Fault::new("AccessDenied", self.to_string()).with_status(403);
             }
         };

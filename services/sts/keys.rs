@@ -34,7 +34,9 @@ impl Keys for Sts {
                 policy: session.narrowed.inline,
                 policy_arns: session.narrowed.managed,
                 tags: session.tags,
+                transitive_tags: session.transitive,
                 source_identity: session.source_identity,
+                begun_by: session.begun_by,
             })),
         })
     }

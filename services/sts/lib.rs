@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `session` (what a session is), `seal` (how it becomes credentials and is
 //! known again), `store` (the one row: the server's key), `keys` (signature checks), `ports` (roles
-//! that services assume), `ops`.
+//! that services assume), `identity_token` and `issuer` (tokens of OpenID Connect providers), `ops`.
 //!
 //! A session is not stored. Its token holds it, authenticated with a key that never leaves the data
 //! folder; its secret follows from the access key's id and the same key. So credentials cost no
@@ -13,6 +13,8 @@
 //! in rows or logs.
 
 mod error;
+mod identity_token;
+mod issuer;
 mod keys;
 mod limits;
 mod ops;
@@ -29,7 +31,7 @@ use kit::{Arn, Caller, Clock};
 use model::sts as api;
 use wire::{Access, Table};
 
-use crate::seal::Seal;
+use crate::{issuer::Issuers, ops::told, seal::Seal};
 
 pub use crate::{error::Error, store::OpenError};
 
@@ -38,6 +40,7 @@ pub struct Sts {
     clock: Clock,
     identities: Arc<dyn Identities>,
     seal: Seal,
+    issuers: Issuers,
 }
 
 impl Sts {
@@ -52,7 +55,7 @@ impl Sts {
     ) -> Result<Arc<Sts>, OpenError> {
         let seal = Seal::new(store::server_key(&store).await?);
         let identities = directory.identities().cloned().ok_or(OpenError::NoIdentities)?;
-        let sts = Arc::new(Sts { clock, identities, seal });
+        let sts = Arc::new(Sts { clock, identities, seal, issuers: Issuers::new() });
         directory.offer_roles(sts.clone());
         Ok(sts)
     }
@@ -61,10 +64,13 @@ impl Sts {
     #[rustfmt::skip]
     pub fn table(self: &Arc<Self>) -> Table {
         Table::new(&model::sts::SERVICE)
-            .on::<api::AssumeRole, _, _, _>(self, ops::assume_role::run, Access::new("sts:AssumeRole", role))
+            .on::<api::AssumeRole, _, _, _>(self, ops::assume_role::run, Access::new("sts:AssumeRole", role).telling(told::assume_role).also(|c, i| told::assume_role_needs(role(c, i), i)))
+            .on::<api::AssumeRoleWithWebIdentity, _, _, _>(self, ops::assume_role_with_web_identity::run, Access::any("sts:AssumeRoleWithWebIdentity"))
+            .unsigned::<api::AssumeRoleWithWebIdentity>()
+            .on::<api::DecodeAuthorizationMessage, _, _, _>(self, ops::decode_authorization_message::run, Access::any("sts:DecodeAuthorizationMessage"))
             .on::<api::GetAccessKeyInfo, _, _, _>(self, ops::get_access_key_info::run, Access::any("sts:GetAccessKeyInfo"))
             .on::<api::GetCallerIdentity, _, _, _>(self, ops::get_caller_identity::run, Access::any("sts:GetCallerIdentity"))
-            .on::<api::GetFederationToken, _, _, _>(self, ops::get_federation_token::run, Access::new("sts:GetFederationToken", federated_user))
+            .on::<api::GetFederationToken, _, _, _>(self, ops::get_federation_token::run, Access::new("sts:GetFederationToken", federated_user).telling(told::federation).also(|c, i| told::federation_needs(federated_user(c, i), i)))
             .on::<api::GetSessionToken, _, _, _>(self, ops::get_session_token::run, Access::any("sts:GetSessionToken"))
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct Session {
     /// Keys of the tags that sessions begun from this one inherit.
     pub(crate) transitive: Vec<String>,
     pub(crate) source_identity: Option<String>,
+    /// Of a federated user, who vouched for it.
+    #[serde(default)]
+    pub(crate) begun_by: Option<Principal>,
 }
 
 /// Policies that narrow a session.
@@ -41,6 +44,7 @@ impl Session {
             tags: Tags::new(),
             transitive: Vec::new(),
             source_identity: None,
+            begun_by: None,
         }
     }
 }

@@ -187,8 +187,8 @@ def test_an_operation_that_there_is_not_is_refused(wire):
     [
         ("lambda", "list_capacity_providers", {}, "ListCapacityProviders"),
         ("logs", "start_query", {"startTime": 0, "endTime": 1, "queryString": "x"}, "StartQuery"),
-        ("iam", "list_saml_providers", {}, "ListSAMLProviders"),
-        ("iam", "generate_credential_report", {}, "GenerateCredentialReport"),
+        ("iam", "list_virtual_mfa_devices", {}, "ListVirtualMFADevices"),
+        ("iam", "list_server_certificates", {}, "ListServerCertificates"),
     ],
 )
 def test_an_operation_that_is_not_built_is_named(

@@ -21,6 +21,10 @@ const MAX_GRANTEES: usize = 4096;
 /// Documents of resources and sessions that are kept compiled.
 const MAX_DOCUMENTS: usize = 4096;
 
+/// What an account itself may.
+const EVERYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+
 /// The policies of one identity.
 #[derive(Debug, Default)]
 pub(crate) struct Granted {
@@ -82,6 +86,11 @@ impl Granted {
                 account
                     .find::<Role>(name)
                     .map_or_else(|_| Granted::default(), |it| Granted::of_role(account, it))
+            }
+            // Asked for federated users only: an account itself is not asked for policies.
+            PrincipalKind::Root => {
+                let everything = Arc::new(compiled(EVERYTHING));
+                Granted { policies: vec![everything], ..Granted::default() }
             }
             _ => Granted::default(),
         }

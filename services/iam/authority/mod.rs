@@ -9,11 +9,13 @@ mod sentence;
 
 use std::sync::Arc;
 
-use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind, Service};
+use bus::{ResourcePolicies, Vouched};
+use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind, Service, Tags};
 
 use crate::{
     Iam,
-    evaluate::{Compiled, Decision, Kind, Outcome, Policies, Request, Who, evaluate},
+    account::Account,
+    evaluate::{Compiled, Decision, Kind, Outcome, Policies, Request, Source, Who, evaluate},
 };
 
 pub(crate) use granted::{Documents, Grantees};
@@ -31,6 +33,9 @@ pub(crate) struct Judged<'a> {
 
 impl Authority for Iam {
     fn permit(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
+        if attempt.service.is_none() {
+            self.note_access(attempt);
+        }
         if FREE.contains(&attempt.action) {
             return Ok(());
         }
@@ -39,17 +44,42 @@ impl Authority for Iam {
         } else {
             attempt.resources.iter().map(|it| self.judge(attempt, Some(it))).collect()
         };
-        let refused = judgements.iter().find(|it| it.decision.outcome != Outcome::Allowed);
+        let refused = judgements.iter().find(|it| match it.decision.outcome {
+            Outcome::Allowed => false,
+            Outcome::NotAllowed(Source::Identity) => !self.may_change_password(attempt),
+            _ => true,
+        });
         refused.map_or(Ok(()), |judged| Err(Denied(sentence::of(attempt, judged))))
     }
 }
 
 impl Iam {
+    /// Notes which service a user or role asks for.
+    fn note_access(&self, attempt: &Attempt<'_>) {
+        let Caller { account, principal, region, now, .. } = attempt.caller;
+        let service = attempt.action.split(':').next().unwrap_or_default();
+        if matches!(principal.kind, PrincipalKind::User | PrincipalKind::AssumedRole) {
+            let id = principal.user_id.split(':').next().unwrap_or_default();
+            self.uses.note_access(*account, id, service, region.as_str(), *now);
+        }
+    }
+
+    /// Whether a user changes its own password, or looks up the rules for it, where the account's
+    /// password policy lets all users do so.
+    fn may_change_password(&self, attempt: &Attempt<'_>) -> bool {
+        let Caller { account, principal, .. } = attempt.caller;
+        principal.kind == PrincipalKind::User
+            && ["iam:ChangePassword", "iam:GetAccountPasswordPolicy"].contains(&attempt.action)
+            && users_change_passwords(&self.account(*account))
+    }
+
     /// Decides about one resource of a call; `None` is a call that names none.
     fn judge<'a>(&self, attempt: &Attempt<'_>, resource: Option<&'a Arn>) -> Judged<'a> {
         let caller = attempt.caller;
         let account = self.account(caller.account);
-        let granted = self.grantees.of(&account, &caller.principal);
+        // A federated user may do what the identity may that vouched for it.
+        let begun_by = caller.session.as_ref().and_then(|session| session.begun_by.as_ref());
+        let granted = self.grantees.of(&account, begun_by.unwrap_or(&caller.principal));
         let identity: Vec<&Compiled> = granted.policies.iter().map(|it| &**it).collect();
         let session = self.session_policies(caller);
         let session: Option<Vec<&Compiled>> =
@@ -78,9 +108,28 @@ impl Iam {
             boundary: granted.boundary.as_deref(),
             session: session.as_deref(),
             resource: of_resource.as_deref(),
-            resource_decides: attempt.action.starts_with("sts:AssumeRole"),
+            resource_decides: attempt.action.starts_with("sts:")
+                && resource.is_some_and(|role| role.service() == "iam"),
         };
         Judged { resource: text, decision: evaluate(&request, &policies) }
+    }
+
+    /// Whether a role's trust policy lets somebody in whom a provider vouches for.
+    pub(crate) fn lets_in(&self, vouched: &Vouched<'_>) -> bool {
+        let Vouched { caller, provider, action, role, keys } = *vouched;
+        let Some(trust) = ResourcePolicies::policy(self, role) else { return false };
+        let owner = role.account().parse().unwrap_or(caller.account);
+        let resources = std::slice::from_ref(role);
+        let attempt = Attempt { caller, service: None, action, resources, keys };
+        let tags = Tags::new();
+        let facts =
+            CallFacts { attempt: &attempt, role: None, resource: Some(role), owner, tags: &tags };
+        let arn = provider.as_str();
+        let who = Who { kind: Kind::Provider, account: None, arn, role: None, id: "" };
+        let request = Request { action, resource: role.as_str(), owner, who, facts: &facts };
+        let trust = self.documents.compiled(&trust);
+        let policies = Policies { resource: Some(&trust), ..Policies::default() };
+        evaluate(&request, &policies).outcome == Outcome::Allowed
     }
 
     /// The policies that narrow a session, all of which count as one. Without any, a session has
@@ -103,6 +152,10 @@ impl Iam {
 
 fn of_service(service: Service<'_>) -> Who<'_> {
     Who { kind: Kind::Service, account: None, arn: service.name, role: None, id: "" }
+}
+
+fn users_change_passwords(account: &Account) -> bool {
+    account.settings.password_policy.as_ref().is_some_and(|policy| policy.users_change)
 }
 
 fn who<'a>(caller: &'a Caller, role: Option<&'a str>) -> Who<'a> {

@@ -96,6 +96,22 @@ impl Glob {
     }
 }
 
+/// Of patterns for actions, `s3:Get*`.
+impl Glob {
+    /// Whether an action of this service may match.
+    pub(crate) fn reaches(&self, service: &str) -> bool {
+        let colon = self.atoms.iter().position(|atom| *atom == Atom::Letter(':'));
+        matches(&self.atoms[..colon.unwrap_or(self.atoms.len())], service, self.case)
+    }
+
+    /// Whether every action of this service matches.
+    pub(crate) fn covers(&self, service: &str) -> bool {
+        let colon = self.atoms.iter().position(|atom| *atom == Atom::Letter(':'));
+        let actions = colon.map_or(&[Atom::Many][..], |at| &self.atoms[at + 1..]);
+        self.reaches(service) && !actions.is_empty() && actions.iter().all(|it| *it == Atom::Many)
+    }
+}
+
 /// A pattern of a condition for ARNs: no wildcard reaches over the colons between its six parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArnGlob {
@@ -328,5 +344,20 @@ mod tests {
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:PROD";
         assert!(matches("arn:aws:lambda:us-east-1:123456789012:function:*", function));
         assert!(matches("arn:aws:s3:::b/*", "arn:aws:s3:::b/a:b"));
+    }
+
+    #[test]
+    fn an_action_pattern_reaches_services() {
+        let grammar = Grammar { variables: false, case: Case::Insensitive, ..PLAIN };
+        for (pattern, reaches, covers) in [
+            ("*", true, true),
+            ("s3:*", true, true),
+            ("S3:Get*", true, false),
+            ("s*:*", true, true),
+            ("sqs:*", false, false),
+        ] {
+            let glob = Glob::parse(pattern, grammar);
+            assert_eq!((glob.reaches("s3"), glob.covers("s3")), (reaches, covers), "{pattern}");
+        }
     }
 }

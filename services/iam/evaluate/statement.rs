@@ -107,6 +107,12 @@ impl Compiled {
         self.statements.iter().flat_map(Statement::keys)
     }
 
+    /// Whether a statement allows any action of a service, `s3`.
+    pub(crate) fn grants(&self, service: &str) -> bool {
+        let mut allowing = self.statements.iter().filter(|it| it.effect == Effect::Allow);
+        allowing.any(|statement| statement.speaks_of(service))
+    }
+
     /// The context keys for want of which a statement does not speak of this call.
     pub(crate) fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Key> {
         self.statements.iter().flat_map(|statement| statement.missing(asked))
@@ -158,6 +164,16 @@ impl Statement {
         self.actions.matches(asked)
             && self.resources.matches(asked)
             && self.conditions.iter().all(|condition| condition.holds(asked.facts))
+    }
+
+    /// Whether an action of this service may be meant.
+    fn speaks_of(&self, service: &str) -> bool {
+        let Actions { of_services, others, negated } = &self.actions;
+        let mut patterns = of_services.values().flatten().chain(others);
+        match negated {
+            false => patterns.any(|it| it.reaches(service)),
+            true => !patterns.any(|it| it.covers(service)),
+        }
     }
 
     /// How directly it names who makes the call, if it speaks of it; for policies of resources.

@@ -85,7 +85,7 @@ fn counts(account: &Account) -> [(&'static str, usize); 15] {
         ("GlobalEndpointTokenVersion", 1),
         ("MFADevices", 0),
         ("MFADevicesInUse", 0),
-        ("Providers", 0),
+        ("Providers", account.oidc_providers.len() + account.saml_providers.len()),
         ("ServerCertificates", 0),
     ]
 }

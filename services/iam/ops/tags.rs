@@ -185,6 +185,12 @@ async fn untag<T: Kind>(
     untagged.await
 }
 
-fn list(tags: &Tags, wanted: &Wanted) -> Result<Page<api::Tag>, Error> {
+/// Adds tags to those of a provider, whose limit has a sentence of its own.
+pub(super) fn add_to_provider(tags: &mut Tags, given: Tags) -> Result<(), Error> {
+    Keys::CaseIgnored.add(tags, given).map_err(|_| Error::TooManyTags)
+}
+
+/// One page of tags.
+pub(super) fn list(tags: &Tags, wanted: &Wanted) -> Result<Page<api::Tag>, Error> {
     wanted.of(view::tag_list(tags).into_iter().map(|tag| (tag.key.clone(), tag)))
 }

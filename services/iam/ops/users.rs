@@ -86,6 +86,9 @@ pub(crate) async fn delete(
         if !user.keys.is_empty() {
             return Err(Error::StillInUse("delete access keys"));
         }
+        if user.login.is_some() {
+            return Err(Error::StillInUse("delete login profile"));
+        }
         grants::check_deletable(&*user)?;
         draft.remove(&*user);
         Ok(Unit)

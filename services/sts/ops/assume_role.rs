@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use kit::{Arn, Caller};
+use kit::{Caller, PrincipalKind, Tags};
 use model::sts as api;
 
-use super::{credentials, narrowed, packed_percent, session_tags};
+use super::{
+    check_transitive, credentials, narrowed, packed_percent,
+    role::{self, Wish},
+    session_tags,
+};
 use crate::{
-    Error, Sts, limits,
+    Error, Sts,
     session::{self, Session},
 };
 
@@ -16,34 +20,35 @@ pub(crate) async fn run(
     caller: Caller,
     input: api::AssumeRoleInput,
 ) -> Result<api::AssumeRoleOutput, Error> {
-    let arn = role_arn(&input.role_arn)?;
+    let arn = role::arn(&input.role_arn)?;
     if input.serial_number.is_some() || input.token_code.is_some() {
         // There are no devices here.
         return Err(Error::UnknownMfaDevice);
     }
     let tags = session_tags(input.tags)?;
     let transitive = input.transitive_tag_keys.unwrap_or_default();
-    if !transitive.iter().all(|key| tags.contains_key(key)) {
-        return Err(Error::UnknownTransitiveTag);
-    }
+    check_transitive(&tags, &transitive)?;
+    let (tags, transitive) = with_inherited(&caller, tags, transitive)?;
+    let source_identity = source_identity(&caller, input.source_identity, &input.role_arn)?;
     let narrowed = narrowed(&sts, input.policy, input.policy_arns)?;
     let packed = packed_percent(&narrowed, &tags)?;
 
-    let (Some(role), Ok(account)) = (sts.identities.role(&arn), arn.account().parse()) else {
+    let wish = Wish { arn, name: input.role_session_name, seconds: input.duration_seconds };
+    let Some(granted) = wish.granted(&sts, Some(caller.principal.kind)) else {
         // AWS does not tell a role that does not exist from one that does not trust the caller.
         let caller = caller.principal.arn.to_string();
         return Err(Error::MayNotAssume { caller, role: input.role_arn });
     };
-    let seconds = session_seconds(&caller, input.duration_seconds, role.max_session_seconds)?;
-    let principal = session::assumed_role(account, &role.name, &role.id, &input.role_session_name);
+    let (principal, seconds) = granted?;
+    let account = wish.arn.account().parse().unwrap_or(caller.account);
     let session = Session {
         narrowed,
         tags,
         transitive,
-        source_identity: input.source_identity.clone(),
+        source_identity: source_identity.clone(),
         ..Session::new(account, principal, session::end(caller.now, seconds))
     };
-    sts.identities.role_used(&arn, &caller.region, caller.now);
+    sts.identities.role_used(&wish.arn, &caller.region, caller.now);
     Ok(api::AssumeRoleOutput {
         credentials: Some(credentials(&sts, &session)),
         assumed_role_user: Some(api::AssumedRoleUser {
@@ -51,26 +56,48 @@ pub(crate) async fn run(
             arn: session.principal.arn.to_string(),
         }),
         packed_policy_size: Some(packed).filter(|percent| *percent > 0),
-        source_identity: input.source_identity,
+        source_identity,
         ..api::AssumeRoleOutput::default()
     })
 }
 
-fn role_arn(text: &str) -> Result<Arn, Error> {
-    let arn = text.parse::<Arn>().ok();
-    let fits = |arn: &Arn| !arn.account().is_empty();
-    arn.filter(fits).ok_or_else(|| Error::InvalidRoleArn(text.to_owned()))
+/// The tags with those that the calling session of a role hands on, and the keys of all that are to
+/// be handed on further.
+fn with_inherited(
+    caller: &Caller,
+    mut tags: Tags,
+    mut transitive: Vec<String>,
+) -> Result<(Tags, Vec<String>), Error> {
+    let Some(session) = calling_session(caller) else { return Ok((tags, transitive)) };
+    let handed_on = session.tags.iter().filter(|(key, _)| session.transitive_tags.contains(key));
+    for (key, value) in handed_on {
+        if tags.keys().any(|given| given.to_lowercase() == key.to_lowercase()) {
+            return Err(Error::InheritedTag);
+        }
+        tags.insert(key.clone(), value.clone());
+        transitive.push(key.clone());
+    }
+    Ok((tags, transitive))
 }
 
-/// How long the session lasts. The model bounds what is asked for.
-fn session_seconds(caller: &Caller, given: Option<i32>, role_allows: u32) -> Result<u32, Error> {
-    let given = given.and_then(|seconds| u32::try_from(seconds).ok());
-    let seconds = given.unwrap_or(limits::ROLE_SESSION_SECONDS);
-    if session::is_session(&caller.access_key) && seconds > limits::CHAINED_SESSION_SECONDS {
-        return Err(Error::LongerThanChainAllows);
+/// Who is behind the session: as the calling session says, which cannot be changed.
+fn source_identity(
+    caller: &Caller,
+    given: Option<String>,
+    role: &str,
+) -> Result<Option<String>, Error> {
+    let set = calling_session(caller).and_then(|session| session.source_identity.clone());
+    match (set, given) {
+        (Some(set), Some(given)) if set != given => {
+            let (caller, role) = (caller.principal.arn.to_string(), role.to_owned());
+            Err(Error::SourceIdentityIsSet { caller, role })
+        }
+        (set, given) => Ok(set.or(given)),
     }
-    if seconds > role_allows {
-        return Err(Error::LongerThanRoleAllows);
-    }
-    Ok(seconds)
+}
+
+/// The session of a role that asks, if one does.
+fn calling_session(caller: &Caller) -> Option<&kit::Session> {
+    let session = caller.session.as_deref();
+    session.filter(|_| caller.principal.kind == PrincipalKind::AssumedRole)
 }

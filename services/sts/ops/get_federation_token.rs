@@ -29,7 +29,9 @@ pub(crate) async fn run(
     };
     let seconds = user_session_seconds(&caller, input.duration_seconds);
     let end = session::end(caller.now, seconds);
-    let session = Session { narrowed, tags, ..Session::new(caller.account, principal, end) };
+    let begun_by = Some(caller.principal);
+    let session =
+        Session { narrowed, tags, begun_by, ..Session::new(caller.account, principal, end) };
     Ok(api::GetFederationTokenOutput {
         credentials: Some(credentials(&sts, &session)),
         federated_user: Some(api::FederatedUser {

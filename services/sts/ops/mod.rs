@@ -1,10 +1,14 @@
 //! One file per operation, and what they share.
 
 pub(crate) mod assume_role;
+pub(crate) mod assume_role_with_web_identity;
+pub(crate) mod decode_authorization_message;
 pub(crate) mod get_access_key_info;
 pub(crate) mod get_caller_identity;
 pub(crate) mod get_federation_token;
 pub(crate) mod get_session_token;
+mod role;
+pub(crate) mod told;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +54,14 @@ fn session_tags(tags: Option<Vec<api::Tag>>) -> Result<Tags, Error> {
         return Err(Error::DuplicateTags);
     }
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
+}
+
+/// Whether all tags are there that are to be handed on.
+fn check_transitive(tags: &Tags, transitive: &[String]) -> Result<(), Error> {
+    if transitive.iter().all(|key| tags.contains_key(key)) {
+        return Ok(());
+    }
+    Err(Error::UnknownTransitiveTag)
 }
 
 /// How much of the room for policies and tags a session takes, in percent. AWS packs them in a

@@ -1,8 +1,10 @@
 //! The operations with a store in a temporary folder. IAM is a double here: one role, one user.
 
+mod vouched;
+
 use std::sync::{Arc, Mutex};
 
-use bus::{Directory, Identities, Role, Roles};
+use bus::{Directory, Identities, Provider, Role, Roles, Vouched};
 use kit::{AccountId, Arn, Caller, Clock, Millis, Principal, Region};
 use model::sts as api;
 use store::{DataFolder, Store};
@@ -13,6 +15,8 @@ use super::*;
 use crate::Error;
 
 const ROLE: &str = "arn:aws:iam::111111111111:role/path/worker";
+
+const PROVIDER: &str = "arn:aws:iam::111111111111:oidc-provider/127.0.0.1";
 
 #[derive(Default)]
 struct Iam {
@@ -35,6 +39,22 @@ impl Identities for Iam {
 
     fn check_policy(&self, document: &str) -> Result<(), String> {
         if document.starts_with('{') { Ok(()) } else { Err("Syntax errors in policy.".to_owned()) }
+    }
+
+    fn provider(&self, _: AccountId, issuer: &str) -> Option<Provider> {
+        let provider = Provider {
+            arn: PROVIDER.parse().unwrap(),
+            name: issuer.strip_prefix("http://")?.to_owned(),
+            client_ids: vec!["app".to_owned()],
+        };
+        issuer.starts_with("http://127.0.0.1:").then_some(provider)
+    }
+
+    fn trusts(&self, vouched: &Vouched<'_>) -> bool {
+        let subject = vouched.keys.iter().find(|(key, _)| key.ends_with(":sub"));
+        vouched.role.as_str() == ROLE
+            && vouched.provider.as_str() == PROVIDER
+            && subject.is_some_and(|(_, values)| *values == ["friend"])
     }
 }
 
@@ -60,6 +80,7 @@ fn caller_with(sts: &Sts, credentials: &api::Credentials, now: u64) -> Caller {
         account: key.account,
         principal: key.principal,
         access_key: credentials.access_key_id.clone(),
+        session: key.session,
         ..caller(now)
     }
 }
