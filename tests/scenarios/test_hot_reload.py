@@ -164,6 +164,17 @@ def test_enforce_mode_needs_the_setting(start, sandbox, name, folder, refused):
             client = server.client("lambda", key=key, secret=secret)
             made = {"Runtime": PYTHON, "Handler": "index.handler", "Role": ROLE}
             if allowed:
+                trust = {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+                server.client("iam", key=key, secret=secret).create_role(
+                    RoleName=ROLE.rsplit("/", 1)[1],
+                    AssumeRolePolicyDocument=json.dumps(
+                        {"Version": "2012-10-17", "Statement": trust}
+                    ),
+                )
                 client.create_function(FunctionName=name, Code=hot(folder), **made)
                 answer = client.invoke(FunctionName=name)["Payload"].read()
                 assert json.loads(answer) == ["one", 1]
