@@ -10,7 +10,9 @@ use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
 use wire::{Body, Raw, full};
 
-/// Health, status, cost, and for tests the clock.
+use crate::decisions;
+
+/// Health, status, cost, what was decided about calls, and for tests the clock.
 pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) test_clock: bool,
@@ -18,6 +20,7 @@ pub(crate) struct Inner {
     pub(crate) lambda: Arc<lambda::Lambda>,
     pub(crate) bus: Arc<bus::Bus>,
     pub(crate) prices: Prices,
+    pub(crate) audit: Option<Arc<iam::Audit>>,
 }
 
 #[async_trait]
@@ -36,6 +39,9 @@ impl Raw for Inner {
             }
             (&Method::POST, "/_lampejo/clock") if self.test_clock => {
                 self.advance(uri.query().unwrap_or_default())
+            }
+            (_, path) if path.starts_with(decisions::PATH) => {
+                decisions::serve(self.audit.as_ref(), &caller, &request).await
             }
             (&Method::GET, path) if path.starts_with("/_lampejo/code/") => {
                 self.code(uri.path_and_query().map_or(path, |it| it.as_str())).await
@@ -134,7 +140,8 @@ fn failure(error: &lambda::Error) -> Response<Body> {
     answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": message }))
 }
 
-fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+/// An answer in JSON.
+pub(crate) fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(full(body.to_string()));
     *response.status_mut() = status;
     let json_type = http::HeaderValue::from_static("application/json");

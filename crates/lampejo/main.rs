@@ -2,13 +2,15 @@
 //! machine.
 //!
 //! Read in this order: `config` (settings and defaults), `up` (start order and shutdown), `inner`
-//! (`/_lampejo/…`), then one file per command.
+//! (`/_lampejo/…`) with `decisions`, then one file per command.
 
 mod client;
 mod config;
 mod cost;
+mod decisions;
 mod deploy;
 mod doctor;
+mod iam;
 mod inner;
 mod invoke;
 mod logs;
@@ -42,6 +44,8 @@ enum Command {
     Logs(logs::Flags),
     /// Say what functions used and what AWS would take for it.
     Cost(cost::Flags),
+    /// Say why calls were allowed or denied, and what policies should say.
+    Iam(iam::Flags),
     /// Say what a running server is doing.
     Status(client::Server),
     /// Install the AWS SDKs that functions import without packaging them.
@@ -72,6 +76,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Invoke(flags) => invoke::run(flags).await,
         Command::Logs(flags) => logs::run(flags).await,
         Command::Cost(flags) => cost::run(flags).await,
+        Command::Iam(flags) => iam::run(flags).await,
         Command::Status(flags) => status::run(flags).await,
         Command::Runtime(flags) => runtimes::run(flags),
     }

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bus::{Bus, Directory};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use iam::Iam;
-use kit::{AccountId, Attempt, Authority, Caller, Clock, Denied};
+use iam::{Audit, Iam, Mode};
+use kit::{AccountId, Authority, Caller, Clock};
 use lambda::{InstanceLogs, InstanceSurroundings, Lambda, ServeConnection};
 use logs::Logs;
 use runtime::Pool;
@@ -54,6 +54,7 @@ struct Server {
     sqs: Arc<Sqs>,
     logs: Arc<Logs>,
     iam: Arc<Iam>,
+    audit: Option<Arc<Audit>>,
 }
 
 /// Serves until interrupted.
@@ -114,7 +115,8 @@ impl Server {
         let keys: Arc<dyn Keys> = Arc::new(AllKeys { iam: iam.clone(), sts: sts.clone() });
         let object_keys = ObjectKeys { keys: keys.clone(), clock: clock.clone() };
         let secrets = (config.auth == Auth::Enforce).then(|| Arc::new(object_keys) as _);
-        let authority = authority(config.auth, &iam);
+        let audit = audit(config.auth, &iam, store, folder).await?;
+        let authority = audit.clone().map(|it| it as Arc<dyn Authority>);
         authority.iter().for_each(|authority| directory.guard(authority.clone()));
         let objects = s3.http(FrontSettings {
             domains: config.domains.clone(),
@@ -128,6 +130,7 @@ impl Server {
             lambda: lambda.clone(),
             bus: bus.clone(),
             prices: config.load_prices()?,
+            audit: audit.clone(),
         };
         let front = Front::new(FrontParts {
             tables: vec![
@@ -154,7 +157,7 @@ impl Server {
         lambda.limit_concurrency(config.account_concurrency);
         lambda.start().await?;
         bus.start();
-        Ok((Server { lambda, pool, bus, sqs, logs, iam }, front))
+        Ok((Server { lambda, pool, bus, sqs, logs, iam, audit }, front))
     }
 
     /// Lets what is under way finish; nothing new begins.
@@ -170,6 +173,9 @@ impl Server {
         self.lambda.settle().await;
         self.sqs.shutdown().await;
         self.logs.shutdown().await;
+        if let Some(audit) = self.audit {
+            audit.shutdown().await;
+        }
         self.iam.shutdown().await;
     }
 }
@@ -211,24 +217,18 @@ fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeC
 }
 
 /// Who decides what callers, services and roles may do.
-fn authority(auth: Auth, iam: &Arc<Iam>) -> Option<Arc<dyn Authority>> {
-    match auth {
-        Auth::Open => None,
-        Auth::Audit => Some(Arc::new(Audited(iam.clone()))),
-        Auth::Enforce => Some(iam.clone()),
-    }
-}
-
-/// Has policies asked, and lets every call go on.
-struct Audited(Arc<Iam>);
-
-impl Authority for Audited {
-    fn permit(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
-        if let Err(denied) = self.0.permit(attempt) {
-            tracing::info!(target: "lampejo::audit", %denied, "policies would refuse this call");
-        }
-        Ok(())
-    }
+async fn audit(
+    auth: Auth,
+    iam: &Arc<Iam>,
+    store: Store,
+    folder: &DataFolder,
+) -> Result<Option<Arc<Audit>>, iam::OpenError> {
+    let mode = match auth {
+        Auth::Open => return Ok(None),
+        Auth::Audit => Mode::Audit,
+        Auth::Enforce => Mode::Enforce,
+    };
+    Audit::open(iam.clone(), mode, store, folder).await.map(Some)
 }
 
 /// Long-term keys are IAM's, sessions STS's.

@@ -5,9 +5,9 @@
 //! `instance_profile`, `oidc_provider`, `saml_provider` (the kinds), `password`, `grants` and `document` (policies on identities, and whether a
 //! text is a policy), `account` (an account at one moment), `change` (how it becomes the next),
 //! `store` (rows), `managed` (AWS's own policies), `keys` (signature checks), `evaluate` (what
-//! policies decide), `authority` (of real calls), `simulate` (of calls that nobody makes),
-//! `credential_report` and `advisor` (what is known of use), `table` with `told` (what each operation
-//! needs permission for) and `ops`.
+//! policies decide), `authority` (of real calls), `record` (what becomes of those decisions),
+//! `simulate` (of calls that nobody makes), `credential_report` and `advisor` (what is known of use),
+//! `table` with `told` (what each operation needs permission for) and `ops`.
 //!
 //! Invariants: all state is in memory and every change of it was durable first; only `change` makes
 //! changes, one at a time. Secrets are in rows and in answers to who made the key, never in logs.
@@ -34,6 +34,7 @@ mod page;
 mod password;
 mod policy;
 mod ports;
+mod record;
 mod resource;
 mod role;
 mod saml_provider;
@@ -64,7 +65,12 @@ use crate::{
     worker::Worker,
 };
 
-pub use crate::{error::Error, keys::RootKey, limits::Quota};
+pub use crate::{
+    error::Error,
+    keys::RootKey,
+    limits::Quota,
+    record::{Audit, Explained, Mode, OpenError, Suggested, Wanted},
+};
 
 /// The service and what it needs.
 pub struct Iam {

@@ -29,14 +29,20 @@ const EVERYTHING: &str =
 #[derive(Debug, Default)]
 pub(crate) struct Granted {
     /// Inline, attached, and for users those of their groups.
-    pub(crate) policies: Vec<Arc<Compiled>>,
-    /// The names of `policies`.
-    pub(crate) names: Vec<String>,
-    pub(crate) boundary: Option<Arc<Compiled>>,
+    pub(crate) policies: Vec<Named>,
+    pub(crate) boundary: Option<Named>,
     /// Of a session, its role.
     pub(crate) role: Option<Arn>,
     /// Tags of the user or the role.
     pub(crate) tags: Tags,
+}
+
+/// A policy and what explanations call it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// `inline policy "orders" of user ana`, or a managed policy's ARN.
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Compiled,
 }
 
 /// Identities by what their requests call them, each with the account as it was read.
@@ -89,7 +95,8 @@ impl Granted {
             }
             // Asked for federated users only: an account itself is not asked for policies.
             PrincipalKind::Root => {
-                let everything = Arc::new(compiled(EVERYTHING));
+                let everything =
+                    Named { name: Arc::from("the account itself"), policy: compiled(EVERYTHING) };
                 Granted { policies: vec![everything], ..Granted::default() }
             }
             _ => Granted::default(),
@@ -97,48 +104,62 @@ impl Granted {
     }
 
     fn of_user(account: &Account, user: &User) -> Granted {
-        let mut granted = Granted { tags: user.resource.tags.clone(), ..Granted::default() };
-        granted.add(account, user);
-        for group in account.groups_of(user) {
-            granted.add(account, group.as_ref());
+        Granted {
+            policies: named(carried_by_user(account, user)),
+            boundary: boundary(account, user),
+            role: None,
+            tags: user.resource.tags.clone(),
         }
-        granted.bound(account, user);
-        granted
     }
 
     fn of_role(account: &Account, role: &Role) -> Granted {
-        let mut granted = Granted {
+        Granted {
+            policies: named(carried(account, role)),
+            boundary: boundary(account, role),
             role: Some(role.arn(account.id)),
             tags: role.resource.tags.clone(),
-            ..Granted::default()
-        };
-        granted.add(account, role);
-        granted.bound(account, role);
-        granted
-    }
-
-    fn add<T: Identity>(&mut self, account: &Account, identity: &T) {
-        let grants = identity.grants();
-        let inline = grants.inline.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let attached = grants.attached.iter().filter_map(|arn| managed(account, arn));
-        for (name, text) in inline.chain(attached) {
-            self.policies.push(Arc::new(compiled(text)));
-            self.names.push(name.to_owned());
         }
-    }
-
-    fn bound<T: Bounded>(&mut self, account: &Account, identity: &T) {
-        let Some(arn) = identity.boundary() else { return };
-        // A boundary that is gone allows nothing.
-        let text = managed(account, arn).map_or("", |(_, text)| text);
-        self.boundary = Some(Arc::new(compiled(text)));
     }
 }
 
-fn managed<'a>(account: &'a Account, arn: &str) -> Option<(&'a str, &'a str)> {
+/// The policies that an identity itself carries: what they are called, and their documents.
+pub(crate) fn carried<'a, T: Identity>(
+    account: &'a Account,
+    identity: &'a T,
+) -> Vec<(String, &'a str)> {
+    let grants = identity.grants();
+    let inline = grants.inline.iter().map(|(name, text)| {
+        (format!("inline policy \"{name}\" of {} {}", T::WORD, identity.name()), text.as_str())
+    });
+    let attached = grants.attached.iter();
+    inline.chain(attached.filter_map(|arn| Some((arn.clone(), managed(account, arn)?)))).collect()
+}
+
+/// The policies of a user with those of its groups.
+pub(crate) fn carried_by_user<'a>(account: &'a Account, user: &'a User) -> Vec<(String, &'a str)> {
+    let mut all = carried(account, user);
+    for group in account.groups_of(user) {
+        all.extend(carried(account, group.as_ref()));
+    }
+    all
+}
+
+fn named(policies: Vec<(String, &str)>) -> Vec<Named> {
+    let named = |(name, text): (String, &str)| Named { name: name.into(), policy: compiled(text) };
+    policies.into_iter().map(named).collect()
+}
+
+fn boundary<T: Bounded>(account: &Account, identity: &T) -> Option<Named> {
+    let arn = identity.boundary()?;
+    // A boundary that is gone allows nothing.
+    let text = managed(account, arn).unwrap_or_default();
+    Some(Named { name: arn.into(), policy: compiled(text) })
+}
+
+/// The document of a managed policy that is in effect.
+fn managed<'a>(account: &'a Account, arn: &str) -> Option<&'a str> {
     let policy = account.policy(arn).ok()?;
-    let document = policy.versions.get(&policy.default)?.document.as_str();
-    Some((policy.resource.name.as_str(), document))
+    Some(policy.versions.get(&policy.default)?.document.as_str())
 }
 
 /// A document; what is none allows nothing. All were checked when they were stored.

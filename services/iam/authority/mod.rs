@@ -1,8 +1,10 @@
 //! Permission for real calls: finds the policies that have a say, asks [`crate::evaluate`] and says
 //! a refusal in AWS's sentence.
 //!
-//! Read next: `facts` (condition keys of a call), `granted` (an identity's policies, compiled).
+//! Read next: `facts` (condition keys of a call), `granted` (an identity's policies, compiled),
+//! `cited` (the statements of a decision, by name).
 
+mod cited;
 mod facts;
 mod granted;
 mod sentence;
@@ -18,42 +20,66 @@ use crate::{
     evaluate::{Compiled, Decision, Kind, Outcome, Policies, Request, Source, Who, evaluate},
 };
 
-pub(crate) use granted::{Documents, Grantees};
+pub(crate) use cited::Cited;
+pub(crate) use granted::{Documents, Grantees, carried, carried_by_user};
 
+use cited::Names;
 use facts::CallFacts;
 
 /// What everybody may who has credentials, whatever policies say ("No permissions are required").
 const FREE: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
 
+/// What explanations call the policy that was passed when a session began.
+const SESSION_POLICY: &str = "policy passed with the session";
+
 /// A call on one resource, and what was decided about it.
 pub(crate) struct Judged<'a> {
     pub(crate) resource: &'a str,
+    /// Whose the resource is.
+    pub(crate) owner: AccountId,
     pub(crate) decision: Decision,
+    /// The statements that made the decision, by name.
+    pub(crate) cited: Vec<Cited>,
+    /// Of a refusal: the context keys for want of which a statement did not speak.
+    pub(crate) missing: Vec<String>,
 }
 
 impl Authority for Iam {
     fn permit(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
+        ruling(attempt, &self.judgements(attempt))
+    }
+}
+
+/// Whether the call may go on: all that it names must be allowed.
+pub(crate) fn ruling(attempt: &Attempt<'_>, judgements: &[Judged<'_>]) -> Result<(), Denied> {
+    let refused = judgements.iter().find(|it| it.decision.outcome != Outcome::Allowed);
+    refused.map_or(Ok(()), |judged| Err(Denied(sentence::of(attempt, judged))))
+}
+
+impl Iam {
+    /// Decides about every resource of a call; nothing if nobody has to be asked.
+    pub(crate) fn judgements<'a>(&self, attempt: &Attempt<'a>) -> Vec<Judged<'a>> {
         if attempt.service.is_none() {
             self.note_access(attempt);
         }
         if FREE.contains(&attempt.action) {
-            return Ok(());
+            return Vec::new();
         }
-        let judgements: Vec<Judged<'_>> = if attempt.resources.is_empty() {
-            vec![self.judge(attempt, None)]
-        } else {
-            attempt.resources.iter().map(|it| self.judge(attempt, Some(it))).collect()
+        let mut judgements = match attempt.resources {
+            [] => vec![self.judge(attempt, None)],
+            resources => resources.iter().map(|it| self.judge(attempt, Some(it))).collect(),
         };
-        let refused = judgements.iter().find(|it| match it.decision.outcome {
-            Outcome::Allowed => false,
-            Outcome::NotAllowed(Source::Identity) => !self.may_change_password(attempt),
-            _ => true,
-        });
-        refused.map_or(Ok(()), |judged| Err(Denied(sentence::of(attempt, judged))))
+        for judged in &mut judgements {
+            let outcome = &mut judged.decision.outcome;
+            if *outcome == Outcome::NotAllowed(Source::Identity)
+                && self.may_change_password(attempt)
+            {
+                *outcome = Outcome::Allowed;
+            }
+        }
+        judgements
     }
-}
 
-impl Iam {
     /// Notes which service a user or role asks for.
     fn note_access(&self, attempt: &Attempt<'_>) {
         let Caller { account, principal, region, now, .. } = attempt.caller;
@@ -80,10 +106,10 @@ impl Iam {
         // A federated user may do what the identity may that vouched for it.
         let begun_by = caller.session.as_ref().and_then(|session| session.begun_by.as_ref());
         let granted = self.grantees.of(&account, begun_by.unwrap_or(&caller.principal));
-        let identity: Vec<&Compiled> = granted.policies.iter().map(|it| &**it).collect();
+        let identity: Vec<&Compiled> = granted.policies.iter().map(|it| &it.policy).collect();
         let session = self.session_policies(caller);
-        let session: Option<Vec<&Compiled>> =
-            session.as_ref().map(|policies| policies.iter().map(|it| &**it).collect());
+        let narrowing: Option<Vec<&Compiled>> =
+            session.as_ref().map(|policies| policies.iter().map(|(_, it)| &**it).collect());
         let directory = self.directory.upgrade();
         let keeper = resource.and_then(|it| Some((it, directory.as_ref()?.policies(it)?)));
         let document = keeper.as_ref().and_then(|(it, policies)| policies.policy(it));
@@ -105,13 +131,20 @@ impl Iam {
         };
         let policies = Policies {
             identity: &identity,
-            boundary: granted.boundary.as_deref(),
-            session: session.as_deref(),
+            boundary: granted.boundary.as_ref().map(|it| &it.policy),
+            session: narrowing.as_deref(),
             resource: of_resource.as_deref(),
             resource_decides: attempt.action.starts_with("sts:")
                 && resource.is_some_and(|role| role.service() == "iam"),
         };
-        Judged { resource: text, decision: evaluate(&request, &policies) }
+        let decision = evaluate(&request, &policies);
+        let missing = match decision.outcome {
+            Outcome::Allowed => Vec::new(),
+            _ => request.missing(&policies),
+        };
+        let names = Names { granted: &granted, session: session.as_deref(), resource: text };
+        let cited = names.cite(&decision.matched, &policies);
+        Judged { resource: text, owner, decision, cited, missing }
     }
 
     /// Whether a role's trust policy lets somebody in whom a provider vouches for.
@@ -132,9 +165,9 @@ impl Iam {
         evaluate(&request, &policies).outcome == Outcome::Allowed
     }
 
-    /// The policies that narrow a session, all of which count as one. Without any, a session has
+    /// The policies that narrow a session, by name; they count as one. Without any, a session has
     /// what its role has, and a federated user nothing.
-    fn session_policies(&self, caller: &Caller) -> Option<Vec<Arc<Compiled>>> {
+    fn session_policies<'a>(&self, caller: &'a Caller) -> Option<Vec<(&'a str, Arc<Compiled>)>> {
         let session = caller.session.as_ref()?;
         let federated = caller.principal.kind == PrincipalKind::FederatedUser;
         if session.policy.is_none() && session.policy_arns.is_empty() {
@@ -143,9 +176,11 @@ impl Iam {
         let account = self.account(caller.account);
         let managed = session.policy_arns.iter().filter_map(|arn| {
             let policy = account.policy(arn).ok()?;
-            Some(self.documents.compiled(&policy.versions.get(&policy.default)?.document))
+            let document = &policy.versions.get(&policy.default)?.document;
+            Some((arn.as_str(), self.documents.compiled(document)))
         });
-        let inline = session.policy.iter().map(|text| self.documents.compiled(text));
+        let inline = session.policy.iter();
+        let inline = inline.map(|text| (SESSION_POLICY, self.documents.compiled(text)));
         Some(inline.chain(managed).collect())
     }
 }

@@ -14,6 +14,7 @@ mod statement;
 use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 
 use kit::AccountId;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use principal::{Kind, Who};
 pub(crate) use statement::Compiled;
@@ -78,7 +79,8 @@ pub(crate) struct Policies<'a> {
 }
 
 /// The kinds of policy, in the words of AWS's sentences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum Source {
     Identity,
     Boundary,
@@ -95,7 +97,8 @@ pub(crate) struct Decision {
 }
 
 /// Whether the call may go on, and if not, for want of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
     Allowed,
     /// No policy of this kind allows it.
