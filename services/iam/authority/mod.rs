@@ -105,7 +105,14 @@ impl Iam {
         let account = self.account(caller.account);
         // A federated user may do what the identity may that vouched for it.
         let begun_by = caller.session.as_ref().and_then(|session| session.begun_by.as_ref());
-        let granted = self.grantees.of(&account, begun_by.unwrap_or(&caller.principal));
+        let granted = match (&attempt.service, begun_by) {
+            (None, Some(voucher)) => self.grantees.of(&account, voucher),
+            (None, None) if caller.principal.kind != PrincipalKind::Root => {
+                self.grantees.of(&account, &caller.principal)
+            }
+            // Services and the account itself have no policies of identities.
+            _ => Arc::default(),
+        };
         let identity: Vec<&Compiled> = granted.policies.iter().map(|it| &it.policy).collect();
         let session = self.session_policies(caller);
         let narrowing: Option<Vec<&Compiled>> =
