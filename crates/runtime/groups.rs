@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 
 use crate::{function::RuntimeError, instance::Instance, log::Log};
 
+/// Instances live no longer: credentials, which they get when they start, last for twelve hours.
+const MAX_AGE: Duration = Duration::from_secs(11 * 60 * 60);
+
 /// What a waiting request gets.
 pub(crate) enum Given {
     /// An instance of its own until it is released.
@@ -303,7 +306,8 @@ impl Groups {
         })
     }
 
-    /// Takes out what has idled for longer than its function, or `default`, allows.
+    /// Takes out what has idled for longer than its function, or `default`, allows, and what is so
+    /// old that its credentials will end.
     pub(crate) fn expired(&self, default: Duration) -> Vec<Arc<Instance>> {
         let now = self.clock.now();
         let mut expired = Vec::new();
@@ -311,8 +315,9 @@ impl Groups {
         state.groups.retain(|_, group| {
             group.idle.retain(|idle| {
                 let limit = idle.instance.function.idle.unwrap_or(default);
-                let over = !idle.instance.is_provisioned()
+                let idled = !idle.instance.is_provisioned()
                     && now.since(idle.since) >= limit.as_millis() as u64;
+                let over = idled || now.since(idle.instance.born) >= MAX_AGE.as_millis() as u64;
                 if over {
                     expired.push(idle.instance.clone());
                 }

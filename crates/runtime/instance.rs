@@ -80,6 +80,8 @@ pub(crate) struct Instance {
     pub(crate) init_ms: Mutex<Option<f64>>,
     /// What it was started for.
     pub(crate) initialization: Initialization,
+    /// When it was started.
+    pub(crate) born: Millis,
     sandboxed: Sandboxed,
     _slot: Slot,
 }
@@ -91,7 +93,7 @@ impl Instance {
         log: Arc<Log>,
         sandboxed: Sandboxed,
         slot: Slot,
-        initialization: Initialization,
+        (initialization, born): (Initialization, Millis),
     ) -> Instance {
         Instance {
             function,
@@ -99,6 +101,7 @@ impl Instance {
             log,
             init_ms: Mutex::new(None),
             initialization,
+            born,
             sandboxed,
             _slot: slot,
         }

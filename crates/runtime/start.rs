@@ -145,7 +145,13 @@ impl Starter {
             None => not_started(error, own.is_some()),
         })?;
         let (function, log) = (function.clone(), log.clone());
-        Ok(Arc::new(Instance::new(function, log, sandboxed, slot, initialization)))
+        Ok(Arc::new(Instance::new(
+            function,
+            log,
+            sandboxed,
+            slot,
+            (initialization, self.clock.now()),
+        )))
     }
 
     fn spec(&self, of: &Surrounded<'_>) -> Result<Spec, RuntimeError> {

@@ -47,6 +47,20 @@ async fn instances_are_ready_before_the_first_request_and_never_idle_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instances_are_replaced_before_their_credentials_end() {
+    let trial = Trial::new().await;
+    let function = provisioned(&trial, 1).await;
+    let before = trial.answer(&function, "1").await;
+    trial.clock.advance(Duration::from_secs(11 * 3600));
+    until("another to be ready", || {
+        trial.pool.status().starts == 2 && idle(&trial.pool, &function) == 1
+    })
+    .await;
+    assert_ne!(trial.answer(&function, "1").await, before);
+    trial.pool.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_beyond_them_are_served_on_demand() {
     let trial = Trial::new().await;
     let function = provisioned(&trial, 1).await;
