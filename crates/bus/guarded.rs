@@ -8,7 +8,8 @@ use kit::{Attempt, Authority, Caller, Service};
 
 use crate::{Delivery, DeliveryError, Target};
 
-/// What a function sends to its destinations and to itself, its role must be allowed, not the service.
+/// What a function sends to its destinations and to itself, its role must be allowed, not the service:
+/// Lambda asks.
 const LAMBDA: &str = "lambda.amazonaws.com";
 
 /// A target behind its policy.

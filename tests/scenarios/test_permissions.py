@@ -5,7 +5,7 @@ import json
 import pytest
 from botocore import UNSIGNED
 
-from lampejo_server import ACCOUNT, PYTHON, REGION, package
+from lampejo_server import ACCOUNT, PYTHON, REGION, eventually, package
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
 
@@ -361,3 +361,36 @@ def test_a_mapping_needs_what_its_functions_role_may(strict, role, name, refused
         PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
     )
     functions.create_event_source_mapping(EventSourceArn=queue, FunctionName=name)
+
+
+def test_a_function_tells_only_whom_its_role_lets_it(strict, role, name):
+    functions, sqs = (strict.client(it, *strict.root) for it in ("lambda", "sqs"))
+    create_function(functions, name, role())
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    functions.get_waiter("function_active_v2").wait(
+        FunctionName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 500}
+    )
+    functions.put_function_event_invoke_config(
+        FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": queue}}
+    )
+    functions.invoke(FunctionName=name, InvocationType="Event", Payload=b"1")
+    logs = strict.client("logs", *strict.root)
+
+    def reported():
+        try:
+            found = logs.filter_log_events(
+                logGroupName=f"/aws/lambda/{name}", filterPattern="REPORT"
+            )
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+        return len(found["events"]) == 1
+
+    eventually(reported, "the first event has run")
+    strict.client("iam", *strict.root).put_role_policy(
+        RoleName=name, PolicyName="p", PolicyDocument=document(allow("sqs:SendMessage", queue))
+    )
+    functions.invoke(FunctionName=name, InvocationType="Event", Payload=b"2")
+    [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    assert json.loads(message["Body"])["requestPayload"] == 2
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)

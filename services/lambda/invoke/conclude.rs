@@ -45,6 +45,25 @@ impl Lambda {
         Ok(())
     }
 
+    /// Whether the function's role lets it tell this; what it may not tell is counted.
+    fn may_tell(&self, function: &runtime::Function, news: &Delivery) -> bool {
+        let (target, action) = match news.target.service() {
+            "sqs" => (news.target.clone(), "sqs:SendMessage"),
+            "lambda" => (news.target.clone(), "lambda:InvokeFunction"),
+            "s3" => {
+                let key = news.attributes.get(OBJECT_KEY).map_or("", String::as_str);
+                let object = format!("{}/{key}", news.target).parse();
+                (object.unwrap_or_else(|_| news.target.clone()), "s3:PutObject")
+            }
+            _ => return true,
+        };
+        let allowed = self.role_may(function, action, &target);
+        if !allowed {
+            self.refused(news, "the function's role does not allow it");
+        }
+        allowed
+    }
+
     /// What is to be told, and to whom.
     fn news(&self, delivery: &Delivery, runnable: &Runnable, end: &End) -> Vec<Delivery> {
         let policy = self.functions.event_policy(runnable);
@@ -72,7 +91,8 @@ impl Lambda {
             letter.attributes = record::dead_letter_attributes(delivery, end);
             letter
         });
-        record.into_iter().chain(letter).collect()
+        let told = record.into_iter().chain(letter);
+        told.filter(|news| self.may_tell(&runnable.function, news)).collect()
     }
 }
 
