@@ -267,8 +267,8 @@ impl Sqs {
             )
     }
 
-    /// The queue that a URL means to this caller. Queues of other accounts are not there: their
-    /// policies are not evaluated yet.
+    /// The queue that a URL means to this caller. Queues of other accounts are not there,
+    /// whatever their policies say.
     pub(crate) fn queue(&self, caller: &Caller, url: &str) -> Result<Arc<OpenQueue>, Error> {
         let place = Place::from_url(caller, url)?;
         let own = place.account == caller.account;

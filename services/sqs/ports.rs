@@ -1,8 +1,6 @@
 //! What other services see of queues: a target for events, and queues to poll.
 //!
-//! Not evaluated yet: whether a queue's policy lets the sending service in for its source. Until IAM
-//! evaluates resource policies, every service may deliver into every queue of its account and region
-//! or another.
+//! Whether a queue's policy lets the sending service in for its source, the bus has asked before.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

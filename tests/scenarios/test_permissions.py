@@ -394,3 +394,61 @@ def test_a_function_tells_only_whom_its_role_lets_it(strict, role, name):
     [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
     assert json.loads(message["Body"])["requestPayload"] == 2
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+
+def test_between_accounts_both_must_allow(start, sandbox, refused):
+    other = "111111111111"
+    with start(isolation=sandbox) as server:
+        # Open mode makes the other account's users; then policies decide on the same data.
+        iam = server.client("iam", key=other)
+        keys = {}
+        for who, statements in (("allowed", [allow("s3:*")]), ("bare", [])):
+            iam.create_user(UserName=who)
+            if statements:
+                iam.put_user_policy(
+                    UserName=who, PolicyName="p", PolicyDocument=document(*statements)
+                )
+            key = iam.create_access_key(UserName=who)["AccessKey"]
+            keys[who] = (key["AccessKeyId"], key["SecretAccessKey"])
+        owner = server.client("s3")
+        for bucket in ("closed", "shared"):
+            owner.create_bucket(Bucket=bucket)
+        objects = "arn:aws:s3:::shared/*"
+        statement = allow("s3:PutObject", objects, Principal={"AWS": other})
+        owner.put_bucket_policy(Bucket="shared", Policy=document(statement))
+        server.flags[1] = "enforce"
+        server.restart()
+
+        def put(who, bucket):
+            server.client("s3", *keys[who]).put_object(Bucket=bucket, Key="k", Body=b"x")
+
+        put("allowed", "shared")
+        with refused("AccessDenied") as refusal:
+            put("allowed", "closed")
+        assert refusal.message.endswith(
+            "because no resource-based policy allows the s3:PutObject action"
+        )
+        with refused("AccessDenied") as refusal:
+            put("bare", "shared")
+        assert refusal.message.endswith(
+            "because no identity-based policy allows the s3:PutObject action"
+        )
+
+
+def test_no_secret_reaches_the_log(start, sandbox):
+    with start(isolation=sandbox, auth="enforce", environment={"LAMPEJO_LOG": "trace"}) as server:
+        lines = [line.strip() for line in server.rest_of_greeting(7)]
+        found = dict(line.split("=", 1) for line in lines if line.startswith("AWS_"))
+        root = (found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+        iam = server.client("iam", *root)
+        iam.create_user(UserName="ana")
+        key = iam.create_access_key(UserName="ana")["AccessKey"]
+        iam.create_login_profile(UserName="ana", Password="Corr3ct-Horse!")
+        given = server.client("sts", *root).get_session_token()["Credentials"]
+        session = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        server.client("sqs", *session).create_queue(QueueName="orders")
+        server.stop()
+        log = server.log.read_text(errors="replace")
+        assert "sqs:CreateQueue" in log or "lampejo::request" in log, "the log says much"
+        secrets = [root[1], key["SecretAccessKey"], *session[1:], "Corr3ct-Horse!"]
+        assert [secret[:8] for secret in secrets if secret in log] == []
