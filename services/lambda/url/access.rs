@@ -55,8 +55,7 @@ impl Grants {
             self.verdict(call, "lambda:InvokeFunction", ("lambda:InvokedViaFunctionUrl", "true")),
         ];
         match (call.auth, call.caller) {
-            // Identity policies are not evaluated yet: who signs within the account may call. When
-            // they are, this is where they join.
+            // Where identity policies are asked, this is not: there, who decides sees all policies.
             (AuthType::AwsIam, Some((account, _))) if account == call.owner => {
                 !verdicts.contains(&Verdict::Denied)
             }
