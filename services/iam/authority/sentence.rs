@@ -4,7 +4,7 @@
 
 use kit::Attempt;
 
-use crate::evaluate::{Outcome, Source};
+use crate::evaluate::Outcome;
 
 use super::Judged;
 
@@ -16,24 +16,10 @@ pub(crate) fn of(attempt: &Attempt<'_>, judged: &Judged<'_>) -> String {
     let start =
         format!("User: {caller} is not authorized to perform: {action} on resource: {resource}");
     match judged.decision.outcome {
-        Outcome::Denied(source) => format!("{start} with an explicit deny in {}", a(source)),
+        Outcome::Denied(source) => format!("{start} with an explicit deny in {}", source.one()),
         Outcome::NotAllowed(source) => {
-            format!("{start} because no {} allows the {action} action", kind(source))
+            format!("{start} because no {} allows the {action} action", source.kind())
         }
         Outcome::Allowed => start,
     }
-}
-
-fn kind(source: Source) -> &'static str {
-    match source {
-        Source::Identity => "identity-based policy",
-        Source::Boundary => "permissions boundary",
-        Source::Session => "session policy",
-        Source::Resource => "resource-based policy",
-    }
-}
-
-fn a(source: Source) -> String {
-    let kind = kind(source);
-    if kind.starts_with('i') { format!("an {kind}") } else { format!("a {kind}") }
 }

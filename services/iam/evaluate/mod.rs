@@ -88,6 +88,26 @@ pub(crate) enum Source {
     Resource,
 }
 
+impl Source {
+    /// What sentences call it.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Source::Identity => "identity-based policy",
+            Source::Boundary => "permissions boundary",
+            Source::Session => "session policy",
+            Source::Resource => "resource-based policy",
+        }
+    }
+
+    /// One of them, with its article.
+    pub(crate) fn one(self) -> String {
+        match self {
+            Source::Identity => format!("an {}", self.kind()),
+            _ => format!("a {}", self.kind()),
+        }
+    }
+}
+
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {

@@ -49,10 +49,10 @@ fn decision(record: &Record, verdict: &Verdict) -> String {
         }
         Outcome::Allowed => format!("{action} on {resource} is allowed."),
         Outcome::Denied(source) => {
-            format!("{action} on {resource} is denied by {}.", a(source))
+            format!("{action} on {resource} is denied by {}.", source.one())
         }
         Outcome::NotAllowed(source) => {
-            format!("{action} on {resource} is not allowed: no {} allows it.", kind(source))
+            format!("{action} on {resource} is not allowed: no {} allows it.", source.kind())
         }
     }
 }
@@ -70,7 +70,7 @@ fn statement(verdict: &Verdict, cited: &Cited) -> String {
     };
     let sid = cited.sid.as_ref().map_or(String::new(), |sid| format!(" (Sid {sid})"));
     let Cited { policy, statement, .. } = cited;
-    format!("Statement {statement}{sid} of the {}, {policy}, {verb} it.", kind(cited.source))
+    format!("Statement {statement}{sid} of the {}, {policy}, {verb} it.", cited.source.kind())
 }
 
 /// What would have to change for a call that nothing allows.
@@ -122,20 +122,4 @@ fn remedy(record: &Record, verdict: &Verdict, source: Source, exists: bool) -> V
         )),
     }
     said
-}
-
-fn kind(source: Source) -> &'static str {
-    match source {
-        Source::Identity => "identity-based policy",
-        Source::Boundary => "permissions boundary",
-        Source::Session => "session policy",
-        Source::Resource => "resource-based policy",
-    }
-}
-
-fn a(source: Source) -> String {
-    match source {
-        Source::Identity => format!("an {}", kind(source)),
-        _ => format!("a {}", kind(source)),
-    }
 }
