@@ -6,6 +6,7 @@ import collections
 import concurrent.futures
 import contextlib
 import json
+import time
 
 from durability.ledger import GONE
 from lampejo_server import ACCOUNT, REGION, eventually
@@ -16,6 +17,12 @@ SENDERS = 4
 EVENTS_A_ROUND = 60
 # Longer than the waits between attempts and than any lease.
 AFTER_ALL_WAITS = 400
+# Longer: moving the clock times no invocation out.
+TIMEOUT = 900
+# Far from the six hours after which an event is given up.
+MAX_ADVANCES = 20
+# No end told for so long: what is left waits for the clock.
+QUIET_SECONDS = 0.5
 
 # Every fifth event fails, and is tried twice.
 SOURCE = """
@@ -37,7 +44,7 @@ def test_every_acknowledged_event_runs_and_its_end_is_told(own_server, name):
         queue = f"{name}-{end}"
         urls[end] = sqs.create_queue(QueueName=queue)["QueueUrl"]
         destinations[end] = {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"}
-    server.function(name, SOURCE, MemorySize=256)
+    server.function(name, SOURCE, MemorySize=256, Timeout=TIMEOUT)
     client.put_function_event_invoke_config(
         FunctionName=name, MaximumRetryAttempts=1, DestinationConfig=destinations
     )
@@ -90,8 +97,10 @@ def one_turn(server, name, turn):
 def collect(server, urls, wanted):
     """How often each event's end was told, by its token and by which queue."""
     sqs, told = server.client("sqs"), collections.Counter()
+    advances, quiet_since = 0, time.monotonic()
 
     def take():
+        nonlocal advances, quiet_since
         found = 0
         for end, url in urls.items():
             answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
@@ -106,9 +115,13 @@ def collect(server, urls, wanted):
             ]
             if entries:
                 sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-        if not found:
+        now = time.monotonic()
+        if found:
+            quiet_since = now
+        elif now - quiet_since > QUIET_SECONDS and advances < MAX_ADVANCES:
             # What failed is tried again, what was leased before a kill is due.
             server.advance(AFTER_ALL_WAITS)
+            advances, quiet_since = advances + 1, now
         return not found and wanted <= {token for token, _ in told}
 
     eventually(take, "every end was told", 60)
