@@ -9,6 +9,8 @@ use std::{
 
 use kit::ids;
 
+use crate::languages::Language;
+
 macro_rules! files {
     ($folder:literal: $($name:literal)*) => {
         &[$(($name, include_str!(concat!("bootstrap/", $folder, "/", $name)))),*]
@@ -37,6 +39,15 @@ pub(crate) struct Bootstraps {
 }
 
 impl Bootstraps {
+    /// The folder of a language's; provided runtimes bring their own.
+    pub(crate) fn of(&self, language: Language) -> Option<&PathBuf> {
+        match language {
+            Language::Python => Some(&self.python),
+            Language::Node => Some(&self.node),
+            Language::Provided => None,
+        }
+    }
+
     /// Writes what is not there yet. The folder's name holds a digest of the files, so that
     /// instances of an older server keep theirs.
     pub(crate) fn write(data: &Path) -> io::Result<Bootstraps> {

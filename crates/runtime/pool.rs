@@ -93,7 +93,7 @@ impl Pool {
         let starter = Starter {
             data: config.data.clone(),
             sandboxer,
-            languages: Arc::new(Languages::new(config.nearest_runtime, bootstraps.python.clone())),
+            languages: Arc::new(Languages::new(config.nearest_runtime, bootstraps.clone())),
             bootstraps,
             surroundings,
             host_ids: HostIds::new(config.host_ids.clone()),

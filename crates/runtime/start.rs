@@ -118,11 +118,7 @@ impl Starter {
         initialization: Initialization,
     ) -> Result<Arc<Instance>, NotStarted> {
         let credentials = self.surroundings.credentials(function).await;
-        let bootstrap = match provider.language {
-            Language::Python => Some(&self.bootstraps.python),
-            Language::Node => Some(&self.bootstraps.node),
-            Language::Provided => None,
-        };
+        let bootstrap = self.bootstraps.of(provider.language);
         let sdk = sdk::installed(&self.data, provider.language);
         let of = Surrounded {
             function,

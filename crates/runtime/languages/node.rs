@@ -1,0 +1,37 @@
+//! Node.js: of the system or nvm.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{Answer, Finder, Language, lines, managed, on_path, own_folder};
+use crate::bootstrap::Bootstraps;
+
+pub(super) const FINDER: Finder = Finder {
+    language: Language::Node,
+    label: "nodejs",
+    runtimes: &["nodejs16.x", "nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x"],
+    version: |runtime| {
+        let major = runtime.strip_prefix("nodejs")?.strip_suffix(".x")?;
+        major.parse::<u32>().ok().map(|_| major)
+    },
+    candidates,
+    ask,
+    advice: |version| format!("install it, for example with `nvm install {version}`"),
+};
+
+fn candidates(version: &str) -> Vec<PathBuf> {
+    let nvm = own_folder("NVM_DIR", ".nvm").join("versions/node");
+    on_path("node").chain(managed(&nvm, &format!("v{version}."), "bin/node")).collect()
+}
+
+fn ask(path: &Path, _: &Bootstraps) -> Option<Answer> {
+    let question = "process.execPath + '\\n' + process.versions.node";
+    let said = lines(Command::new(path).args(["-p", question]))?;
+    let [executable, version, ..] = &said[..] else { return None };
+    let executable = fs::canonicalize(executable).ok()?;
+    let prefix = executable.parent()?.parent()?.to_owned();
+    Some(Answer { executable, version: version.clone(), prefix })
+}
