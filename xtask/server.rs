@@ -29,7 +29,7 @@ pub(crate) struct Server {
     /// From exec to the line that says it is ready.
     pub(crate) start: Duration,
     // Open as long as the server: it may print.
-    _output: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
@@ -60,11 +60,25 @@ impl Server {
         match ready {
             Some(Ok(address)) => {
                 let start = began.elapsed();
-                Ok(Server { child, address, start, _output: output })
+                Ok(Server { child, address, start, output })
             }
             Some(Err(_)) => bail!("the server ended at once: {}", child.wait().await?),
             None => bail!("the server was not ready within {} s", STARTS_WITHIN.as_secs()),
         }
+    }
+
+    /// The root key that a first start in `enforce` mode prints: its id and its secret.
+    pub(crate) async fn root_key(&mut self) -> anyhow::Result<(String, String)> {
+        let mut id = None;
+        while let Some(line) = self.output.next_line().await? {
+            if let Some(found) = line.trim().strip_prefix("AWS_ACCESS_KEY_ID=") {
+                id = Some(found.to_owned());
+            }
+            if let Some(secret) = line.trim().strip_prefix("AWS_SECRET_ACCESS_KEY=") {
+                return Ok((id.context("the id comes first")?, secret.to_owned()));
+            }
+        }
+        bail!("no root key was printed")
     }
 
     /// Its process id.

@@ -14,6 +14,7 @@ mod http;
 mod many;
 mod objects;
 mod packages;
+mod permission;
 mod queues;
 mod start;
 mod table;
@@ -39,7 +40,7 @@ const MAX_INSTANCES: usize = many::FUNCTIONS + 200;
 /// What to measure where.
 #[derive(Args)]
 pub(crate) struct Flags {
-    /// Only these: start, functions, packages, queues, objects, chain, many
+    /// Only these: start, functions, packages, queues, objects, chain, many, permission
     only: Vec<String>,
     /// Where the data folder is made: it decides which disk is measured
     #[arg(long)]
@@ -82,6 +83,10 @@ async fn measure(binary: &Path, flags: &Flags) -> anyhow::Result<()> {
         return Err(error.context(format!("measuring failed; the server said: {log}")));
     }
     server.stop().await?;
+    if wanted("permission") {
+        let flags = |data: &Path| server_flags(flags, data);
+        permission::measure(binary, folder.path(), flags, &mut table).await?;
+    }
     table.print();
     Ok(())
 }

@@ -1,9 +1,19 @@
-//! Requests as bytes: AWS's protocols, signed by nobody, which is what `open` mode takes.
+//! Requests as bytes: AWS's protocols, signed by nobody, which is what `open` mode takes, or by a key.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use anyhow::Context;
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4::SigningParams,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use kit::Clock;
+use percent_encoding::NON_ALPHANUMERIC;
 use serde_json::json;
 
 /// One request, ready to be sent many times.
@@ -26,12 +36,54 @@ pub(super) fn request(
     [head.as_bytes(), body].concat()
 }
 
+/// The same request, signed now. Holds for five minutes.
+pub(super) fn signed(request: &[u8], service: &str, key: &Credentials) -> anyhow::Result<Vec<u8>> {
+    let end = request.windows(4).position(|it| it == b"\r\n\r\n").context("no head")?;
+    let (head, body) = (std::str::from_utf8(&request[..end])?, &request[end + 4..]);
+    let mut lines = head.split("\r\n").filter(|line| !line.starts_with("Authorization"));
+    let start = lines.next().context("no request line")?;
+    let (method, target) = start.split_once(' ').context("no method")?;
+    let path = target.split(' ').next().unwrap_or_default();
+    let headers: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
+    let url = format!("http://127.0.0.1{path}");
+    let named = headers.iter().copied();
+    let signable = SignableRequest::new(method, &url, named, SignableBody::Bytes(body))?;
+    let identity = key.clone().into();
+    let now = UNIX_EPOCH + Duration::from_millis(Clock::default().now().0);
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name(service)
+        .time(now)
+        .settings(SigningSettings::default())
+        .build()?
+        .into();
+    let (instructions, _) = sign(signable, &params)?.into_parts();
+    let mut text = format!("{start}\r\n");
+    for (name, value) in headers.into_iter().chain(instructions.headers()) {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    Ok([text.as_bytes(), body].concat())
+}
+
 /// An operation of SQS.
 pub(super) fn sqs(operation: &str, input: &serde_json::Value) -> Vec<u8> {
     let target = format!("AmazonSQS.{operation}");
     let headers =
         [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.0")];
     request("sqs", "POST /", &headers, input.to_string().as_bytes())
+}
+
+/// An operation of IAM.
+pub(super) fn iam(operation: &str, input: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = format!("Action={operation}&Version=2010-05-08");
+    for (name, value) in input {
+        let value = percent_encoding::utf8_percent_encode(value, NON_ALPHANUMERIC);
+        body.push_str(&format!("&{name}={value}"));
+    }
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    request("iam", "POST /", &headers, body.as_bytes())
 }
 
 /// A queue's URL, as the server names it to itself.

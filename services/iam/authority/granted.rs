@@ -78,6 +78,11 @@ impl Grantees {
 }
 
 impl Granted {
+    /// Whether there are no policies.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.policies.is_empty() && self.boundary.is_none()
+    }
+
     fn read(account: &Account, principal: &Principal) -> Granted {
         let resource = principal.arn.resource();
         match principal.kind {

@@ -20,10 +20,10 @@ use crate::{
     evaluate::{Compiled, Decision, Kind, Outcome, Policies, Request, Source, Who, evaluate},
 };
 
-pub(crate) use cited::Cited;
+pub(crate) use cited::{Basis, Cited};
 pub(crate) use granted::{Documents, Grantees, carried, carried_by_user};
 
-use cited::Names;
+use cited::Narrowing;
 use facts::CallFacts;
 
 /// What everybody may who has credentials, whatever policies say ("No permissions are required").
@@ -38,10 +38,17 @@ pub(crate) struct Judged<'a> {
     /// Whose the resource is.
     pub(crate) owner: AccountId,
     pub(crate) decision: Decision,
-    /// The statements that made the decision, by name.
-    pub(crate) cited: Vec<Cited>,
+    /// What the decision is based on.
+    pub(crate) basis: Basis,
     /// Of a refusal: the context keys for want of which a statement did not speak.
     pub(crate) missing: Vec<String>,
+}
+
+impl Judged<'_> {
+    /// The statements that made the decision, by name.
+    pub(crate) fn cited(&self) -> Vec<Cited> {
+        self.basis.cite(&self.decision.matched, self.resource)
+    }
 }
 
 impl Authority for Iam {
@@ -149,9 +156,8 @@ impl Iam {
             Outcome::Allowed => Vec::new(),
             _ => request.missing(&policies),
         };
-        let names = Names { granted: &granted, session: session.as_deref(), resource: text };
-        let cited = names.cite(&decision.matched, &policies);
-        Judged { resource: text, owner, decision, cited, missing }
+        let basis = Basis { granted, session, resource: of_resource };
+        Judged { resource: text, owner, decision, basis, missing }
     }
 
     /// Whether a role's trust policy lets somebody in whom a provider vouches for.
@@ -174,20 +180,20 @@ impl Iam {
 
     /// The policies that narrow a session, by name; they count as one. Without any, a session has
     /// what its role has, and a federated user nothing.
-    fn session_policies<'a>(&self, caller: &'a Caller) -> Option<Vec<(&'a str, Arc<Compiled>)>> {
+    fn session_policies(&self, caller: &Caller) -> Option<Narrowing> {
         let session = caller.session.as_ref()?;
         let federated = caller.principal.kind == PrincipalKind::FederatedUser;
         if session.policy.is_none() && session.policy_arns.is_empty() {
-            return federated.then(Vec::new);
+            return federated.then(Narrowing::default);
         }
         let account = self.account(caller.account);
         let managed = session.policy_arns.iter().filter_map(|arn| {
             let policy = account.policy(arn).ok()?;
             let document = &policy.versions.get(&policy.default)?.document;
-            Some((arn.as_str(), self.documents.compiled(document)))
+            Some((Arc::from(arn.as_str()), self.documents.compiled(document)))
         });
         let inline = session.policy.iter();
-        let inline = inline.map(|text| (SESSION_POLICY, self.documents.compiled(text)));
+        let inline = inline.map(|text| (Arc::from(SESSION_POLICY), self.documents.compiled(text)));
         Some(inline.chain(managed).collect())
     }
 }

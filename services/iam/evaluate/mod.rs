@@ -79,7 +79,7 @@ pub(crate) struct Policies<'a> {
 }
 
 /// The kinds of policy, in the words of AWS's sentences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Source {
     Identity,
@@ -117,7 +117,7 @@ pub(crate) struct Decision {
 }
 
 /// Whether the call may go on, and if not, for want of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
     Allowed,

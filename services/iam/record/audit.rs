@@ -1,8 +1,8 @@
 //! The authority that records what it decides, and what reads the records.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    cmp::Reverse,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ::store::{
@@ -10,7 +10,7 @@ use ::store::{
 };
 use kit::{AccountId, Attempt, Authority, Caller, Clock, Denied, Millis};
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 
@@ -18,12 +18,11 @@ use crate::{Iam, authority::ruling};
 
 use super::{
     Explained, Mode, Record, Suggested, answers,
+    gather::Gathered,
     seen::Seen,
-    writer::{self, Note, STREAM, Writer},
+    writer::{self, STREAM, Writer},
 };
 
-/// Records that may wait for the writer; further ones are dropped and counted.
-const WAITING_LIMIT: usize = 16_384;
 /// The grain in which old records go.
 const SEGMENT_BYTES: u32 = 8 << 20;
 /// Records that are read together.
@@ -38,10 +37,11 @@ pub struct Audit {
     clock: Clock,
     log: SegmentLog,
     seen: Arc<Mutex<Seen>>,
-    notes: mpsc::Sender<Note>,
-    /// Wakes the writer before its time.
+    gathered: Arc<Mutex<Gathered>>,
+    /// Wakes the writer.
+    first: Arc<Notify>,
+    /// Wakes it before its time.
     hurry: Arc<Notify>,
-    dropped: AtomicU64,
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -85,10 +85,10 @@ impl Audit {
         let log = SegmentLog::open(&folder.join("decisions"), config)?;
         let (seen, counted) = writer::load(&store, &log).await?;
         let seen = Arc::new(Mutex::new(seen));
-        let (notes, arrivals) = mpsc::channel(WAITING_LIMIT);
+        let gathered = Arc::<Mutex<Gathered>>::default();
+        let (first, hurry) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let stop = watch::Sender::new(false);
         let clock = iam.clock.clone();
-        let hurry = Arc::new(Notify::new());
         let writer = Writer {
             store,
             clock: clock.clone(),
@@ -96,11 +96,12 @@ impl Audit {
             seen: seen.clone(),
             counted,
             written: None,
+            gathered: gathered.clone(),
+            first: first.clone(),
             hurry: hurry.clone(),
         };
-        let task = Mutex::new(Some(tokio::spawn(writer.run(arrivals, stop.subscribe()))));
-        let dropped = AtomicU64::new(0);
-        Ok(Arc::new(Audit { iam, mode, clock, log, seen, notes, hurry, dropped, stop, task }))
+        let task = Mutex::new(Some(tokio::spawn(writer.run(stop.subscribe()))));
+        Ok(Arc::new(Audit { iam, mode, clock, log, seen, gathered, first, hurry, stop, task }))
     }
 
     /// Keeps what is waiting, and ends.
@@ -130,7 +131,7 @@ impl Audit {
 
     /// Calls that are not in the records, or not counted: there was no room for them.
     pub fn overlooked(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed) + self.seen().overlooked()
+        self.gathered().dropped() + self.seen().overlooked()
     }
 
     /// Whether a caller may read what is recorded of its account.
@@ -165,16 +166,17 @@ impl Audit {
         loop {
             let page = self.log.read(newest(before)).await?;
             before = page.entries.last().map(|entry| entry.position);
-            for entry in page.entries {
-                let Ok(record) = serde_json::from_slice::<Record>(&entry.bytes) else { continue };
-                if record.account == account && wanted.fits(&record) {
-                    found.push(answers::explained(&self.iam, record));
-                }
-                if found.len() >= wanted.limit {
-                    return Ok(found);
-                }
-            }
-            if !page.more {
+            let records =
+                page.entries.iter().filter_map(|it| serde_json::from_slice(&it.bytes).ok());
+            let of_account = records.filter(|record: &Record| record.account == account);
+            // Calls of one kind and of another one may have come by turns.
+            let mut calls: Vec<Record> = of_account
+                .flat_map(|it| it.calls().filter(|call| wanted.fits(call)).take(wanted.limit))
+                .collect();
+            calls.sort_by_key(|call| Reverse(call.at));
+            calls.truncate(wanted.limit - found.len());
+            found.extend(calls.into_iter().map(|call| answers::explained(&self.iam, call)));
+            if !page.more || found.len() >= wanted.limit {
                 return Ok(found);
             }
         }
@@ -198,19 +200,15 @@ impl Audit {
         Some(answers::suggested(&account, identity, since, &done))
     }
 
-    fn note(&self, record: Record) {
-        if self.notes.try_send(Note::Record(Box::new(record))).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Waits until what was gathered before can be read.
+    async fn catch_up(&self) {
+        let kept = self.gathered().mark();
+        self.hurry.notify_one();
+        let _ = kept.await;
     }
 
-    /// Waits until what was noted before can be read.
-    async fn catch_up(&self) {
-        let (mark, done) = oneshot::channel();
-        if self.notes.send(Note::Mark(mark)).await.is_ok() {
-            self.hurry.notify_one();
-            let _ = done.await;
-        }
+    pub(super) fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -228,7 +226,9 @@ impl Authority for Audit {
             Mode::Audit => Ok(()),
             Mode::Enforce => ruling(attempt, &judgements),
         };
-        self.note(Record::of(attempt, judgements, self.mode));
+        if self.gathered().add(attempt, judgements, self.mode) {
+            self.first.notify_one();
+        }
         ruling
     }
 }

@@ -1,6 +1,7 @@
 //! What was decided about calls: a record of each, and what every user and role has done.
 //!
-//! Read in this order: `audit` (the authority that records), `writer` (the task that keeps records),
+//! Read in this order: `audit` (the authority that records), `gather` (records before they are kept),
+//! `writer` (the task that keeps them),
 //! `scope` (resources, and how several become one), `seen` (what was done), `suggest` (a policy for
 //! it), `beyond` (what policies grant that was not done), `explain` (decisions in plain words),
 //! `answers` (what is said to who asks).
@@ -13,6 +14,7 @@ mod answers;
 mod audit;
 mod beyond;
 mod explain;
+mod gather;
 mod scope;
 mod seen;
 mod suggest;
@@ -20,7 +22,7 @@ mod suggest;
 mod tests;
 mod writer;
 
-use kit::{AccountId, Attempt, Millis, Principal, PrincipalKind, Region};
+use kit::{AccountId, Attempt, Caller, Millis, Principal, PrincipalKind, Region};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -52,7 +54,7 @@ pub enum Mode {
     Enforce,
 }
 
-/// A call, and what was decided about it.
+/// A call, and what was decided about it; or several that are alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
@@ -74,6 +76,22 @@ pub(crate) struct Record {
     /// The request's values of the service's own condition keys.
     pub(crate) keys: Vec<(String, Vec<String>)>,
     pub(crate) verdicts: Vec<Verdict>,
+    /// The other calls of this kind, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) more: Vec<Call>,
+}
+
+/// What tells calls apart that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) at: Millis,
+}
+
+impl Call {
+    fn of(caller: &Caller) -> Call {
+        Call { id: caller.request_id.clone(), at: caller.now }
+    }
 }
 
 /// What was decided about one resource of a call.
@@ -103,7 +121,7 @@ impl Record {
             resource: judged.resource.to_owned(),
             owner: judged.owner,
             outcome: judged.decision.outcome,
-            statements: judged.cited,
+            statements: judged.cited(),
             missing: judged.missing,
         });
         Record {
@@ -120,7 +138,17 @@ impl Record {
             source_ip: caller.source_ip.clone(),
             keys: keys.collect(),
             verdicts: verdicts.collect(),
+            more: Vec::new(),
         }
+    }
+
+    /// Its calls, each as a record of its own, the newest one first.
+    fn calls(self) -> impl Iterator<Item = Record> {
+        let Record { id, at, more, .. } = &self;
+        let mut calls = vec![Call { id: id.clone(), at: *at }];
+        calls.extend(more.iter().cloned());
+        let alike = Record { more: Vec::new(), ..self };
+        calls.into_iter().rev().map(move |Call { id, at }| Record { id, at, ..alike.clone() })
     }
 
     /// Whether policies allow the call.

@@ -57,18 +57,19 @@ impl Seen {
         self.deeds.insert(deed, row.scopes.into_iter().collect());
     }
 
-    /// Notes a call that went on, if a user or role made it.
+    /// Notes calls that went on, if a user or role made them.
     pub(crate) fn note(&mut self, record: &Record) {
         let Some(identity) = record.identity.clone().filter(|_| record.went_on()) else { return };
         let deed = Deed { account: record.account, identity, action: record.action.clone() };
         if self.deeds.len() >= DEEDS_LIMIT && !self.deeds.contains_key(&deed) {
-            self.overlooked += 1;
+            self.overlooked += 1 + record.more.len() as u64;
             return;
         }
         let scopes = self.deeds.entry(deed.clone()).or_default();
+        let last = record.more.last().map_or(record.at, |call| call.at);
+        let uses = Uses { count: 1 + record.more.len() as u64, first: record.at, last };
         for verdict in &record.verdicts {
             let scope = place(scopes, Scope::of(&verdict.resource));
-            let uses = Uses { count: 1, first: record.at, last: record.at };
             add(scopes, scope, uses);
         }
         if scopes.len() > SCOPES_LIMIT {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::Iam;
+use crate::{Iam, authority::Basis};
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:orders";
 
@@ -125,6 +125,31 @@ async fn what_was_seen_survives_a_crash_and_is_counted_once() {
 }
 
 #[tokio::test]
+async fn calls_that_are_alike_are_one_record_and_told_one_by_one() {
+    let (folder, clock) = (TempDir::new().unwrap(), Clock::default());
+    let (_data, audit) = open(&folder, Mode::Audit, &clock).await;
+    let root = Caller::internal(account(), Region::default(), clock.now());
+    let [first, last] = [session(&clock), session(&clock)];
+    let calls = || [&first, &root, &last].map(|caller| send(&audit, caller, QUEUE));
+    calls();
+    assert_eq!(audit.gathered().take().0.len(), 2);
+    calls();
+    let of_role = Wanted { identity: Some("worker".to_owned()), ..Wanted::default() };
+    let found = explained(&audit, of_role).await;
+    let ids: Vec<&str> = found.iter().map(|it| it["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [&*last.request_id, &*first.request_id]);
+    let id = Some(last.request_id.clone());
+    let [of_last] = &explained(&audit, Wanted { id, ..Wanted::default() }).await[..] else {
+        panic!()
+    };
+    assert_eq!(of_last["caller"], "arn:aws:sts::123456789012:assumed-role/worker/night");
+    let found = audit.suggested(account(), "worker", Millis(0)).await.unwrap();
+    assert_eq!(serde_json::to_value(found).unwrap()["seen"][0]["count"], 2);
+    audit.shutdown().await;
+    assert_eq!(explained(&audit, Wanted::default()).await.len(), 3, "and nobody waits for ever");
+}
+
+#[tokio::test]
 async fn what_was_refused_is_not_suggested() {
     let (folder, clock) = (TempDir::new().unwrap(), Clock::default());
     let (_data, audit) = open(&folder, Mode::Enforce, &clock).await;
@@ -183,7 +208,7 @@ fn many_keys_of_an_identity_stay_few_rows() {
             resource: resources[0].as_str(),
             owner: account(),
             decision: crate::evaluate::Decision { outcome: Outcome::Allowed, matched: Vec::new() },
-            cited: Vec::new(),
+            basis: Basis::default(),
             missing: Vec::new(),
         };
         seen.note(&Record::of(&attempt, vec![judged], Mode::Audit));

@@ -1,4 +1,4 @@
-//! The task that keeps records: it takes them as calls leave them, appends them, counts what was
+//! The task that keeps records: it takes what calls have left, appends it, counts what was
 //! seen, writes that out now and then, and drops what is too old or too much.
 
 use std::{
@@ -9,30 +9,23 @@ use std::{
 use ::store::{Direction, Durability, Key, Position, Query, ReadError, SegmentLog, Store};
 use bytes::Bytes;
 use kit::{Clock, Millis};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, watch};
 
 use super::{
     RECORD_BYTES_LIMIT, RETENTION_MILLIS, Record,
+    gather::Gathered,
     seen::{Deed, Row, SEEN, Seen},
 };
 
 /// The one stream of the log: its bytes must be counted together.
 pub(super) const STREAM: u64 = 0;
-/// Records that are appended together.
-const BATCH: usize = 4096;
-/// How long records are gathered: to be woken for each costs more than to write it.
-const GATHERING: Duration = Duration::from_millis(25);
+/// How long calls are gathered: to be woken for each costs more than to write it, and those that are
+/// alike become one record.
+const GATHERING: Duration = Duration::from_millis(100);
 /// How often what was seen is written and what is too old dropped.
 const EVERY: Duration = Duration::from_secs(60);
 /// Records that are read together when what was seen is brought up to date.
 const PAGE: usize = 1000;
-
-/// What reaches the task.
-pub(super) enum Note {
-    Record(Box<Record>),
-    /// Answered when all that came before is kept.
-    Mark(oneshot::Sender<()>),
-}
 
 /// What the task works with.
 pub(super) struct Writer {
@@ -44,33 +37,28 @@ pub(super) struct Writer {
     pub(super) counted: Option<Position>,
     /// The last one that its rows count.
     pub(super) written: Option<Position>,
+    pub(super) gathered: Arc<Mutex<Gathered>>,
+    /// Tells that a first call is gathered.
+    pub(super) first: Arc<Notify>,
     /// Tells that somebody waits for what is gathered.
     pub(super) hurry: Arc<Notify>,
 }
 
 impl Writer {
     /// Works until it is told to stop; then keeps what is waiting, and ends.
-    pub(super) async fn run(
-        mut self,
-        mut notes: mpsc::Receiver<Note>,
-        mut stop: watch::Receiver<bool>,
-    ) {
-        let mut taken = Vec::with_capacity(BATCH);
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut tidy_at = self.clock.now();
         loop {
             tokio::select! {
-                first = notes.recv() => {
-                    taken.extend(first);
+                () = self.first.notified() => {
                     tokio::select! {
                         () = self.clock.sleep(GATHERING) => {}
                         () = self.hurry.notified() => {}
                         _ = stop.changed() => break,
                     }
-                    while taken.len() < BATCH && let Ok(note) = notes.try_recv() {
-                        taken.push(note);
-                    }
-                    self.keep(&mut taken).await;
+                    self.keep().await;
                 }
+                () = self.hurry.notified() => self.keep().await,
                 () = self.clock.sleep_until(tidy_at) => {
                     self.tidy().await;
                     tidy_at = self.clock.now().plus(EVERY.as_millis() as u64);
@@ -78,32 +66,23 @@ impl Writer {
                 _ = stop.changed() => break,
             }
         }
-        while let Ok(note) = notes.try_recv() {
-            taken.push(note);
-        }
-        self.keep(&mut taken).await;
+        self.keep().await;
         self.write_seen().await;
     }
 
-    async fn keep(&mut self, taken: &mut Vec<Note>) {
-        let mut records = Vec::with_capacity(taken.len());
-        let mut marks = Vec::new();
-        for note in taken.drain(..) {
-            match note {
-                Note::Record(record) => records.push(record),
-                Note::Mark(mark) => marks.push(mark),
-            }
-        }
+    async fn keep(&mut self) {
+        let (records, marks) = self.gathered.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Err(error) = self.append(&records).await {
             // The calls have long been answered; what they did is counted all the same.
             tracing::error!(%error, "records of decisions could not be kept");
         }
         for mark in marks {
+            // Whoever waited may have gone.
             let _ = mark.send(());
         }
     }
 
-    async fn append(&mut self, records: &[Box<Record>]) -> Result<(), ::store::AppendError> {
+    async fn append(&mut self, records: &[Record]) -> Result<(), ::store::AppendError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -153,6 +132,12 @@ impl Writer {
 
     fn seen<R>(&self, change: impl FnOnce(&mut Seen) -> R) -> R {
         change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).close();
     }
 }
 
