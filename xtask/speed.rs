@@ -35,7 +35,7 @@ use bench::Bench;
 use table::Table;
 
 /// Room for the instances of every workload.
-const MAX_INSTANCES: usize = many::FUNCTIONS + 200;
+const MAX_INSTANCES: usize = many::FUNCTIONS + 400;
 
 /// What to measure where.
 #[derive(Args)]

@@ -19,8 +19,10 @@ use crate::program::quiet;
 
 /// Functions whose first invocation is measured.
 const COLD: usize = 15;
-/// First invocations at once.
+/// First invocations of one function at once.
 const AT_ONCE: usize = 50;
+/// First invocations at once, each of a function of its own.
+const FUNCTIONS_AT_ONCE: usize = 200;
 
 /// An interpreter of this machine.
 pub(super) struct Interpreter {
@@ -72,7 +74,8 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
         }
         Err(error) => println!("skipped: cold Node.js invoke: {error:#}"),
     }
-    burst(bench, &python, table).await
+    burst(bench, &python, table).await?;
+    crowd(bench, &python, &hello, table).await
 }
 
 async fn warm(
@@ -134,18 +137,49 @@ async fn burst(bench: &Bench, python: &Interpreter, table: &mut Table) -> anyhow
         workload: "50 first invokes at once, of 200 ms each",
         reached: Number::Millis(millis(began)),
         aim: Number::Millis(600.0),
-        floor: Number::Millis(bare_burst(&python.program)?),
+        floor: Number::Millis(bare_burst(
+            &python.program,
+            AT_ONCE,
+            "import time; time.sleep(0.2)",
+        )?),
         floor_is: "50 interpreters at once that sleep for 200 ms",
     });
     Ok(())
 }
 
-fn bare_burst(python: &Path) -> anyhow::Result<f64> {
+/// Many functions that nobody has invoked, all invoked at once.
+async fn crowd(
+    bench: &Bench,
+    python: &Interpreter,
+    code: &Code,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let names: Vec<String> = (0..FUNCTIONS_AT_ONCE).map(|n| format!("crowd-{n}")).collect();
+    for name in &names {
+        bench.function(name, &aws::create_function(name, &python.runtime, code)?).await?;
+    }
+    let mut clients = Vec::new();
+    for name in &names {
+        clients.push((bench.connect().await?, aws::invoke(name, "{}")));
+    }
+    let began = Instant::now();
+    try_join_all(clients.iter_mut().map(|(client, invoke)| client.done(invoke))).await?;
+    table.add(Line {
+        workload: "200 functions' first invokes at once",
+        reached: Number::Millis(millis(began)),
+        aim: Number::Millis(2_000.0),
+        floor: Number::Millis(bare_burst(&python.program, FUNCTIONS_AT_ONCE, "pass")?),
+        floor_is: "200 interpreters at once",
+    });
+    Ok(())
+}
+
+fn bare_burst(python: &Path, interpreters: usize, code: &str) -> anyhow::Result<f64> {
     let began = Instant::now();
     let mut all = Vec::new();
-    for _ in 0..AT_ONCE {
+    for _ in 0..interpreters {
         let mut command = Command::new(python);
-        command.args(["-S", "-c", "import time; time.sleep(0.2)"]).stdin(Stdio::null());
+        command.args(["-S", "-c", code]).stdin(Stdio::null());
         all.push(command.spawn()?);
     }
     for mut one in all {

@@ -1,10 +1,11 @@
-//! Many functions: whether an invocation takes longer because there are a thousand others.
+//! Many functions: whether an invocation takes longer because there are a thousand others, and how
+//! many invocations a second go through a hundred.
 
 use std::time::Instant;
 
 use super::{
     aws::{self, Code},
-    bench::{Bench, Same, Work, middle, millis},
+    bench::{Bench, CLIENTS, Same, Work, middle, millis, rate},
     floors::BareRuntime,
     functions,
     table::{Line, Number, Table},
@@ -14,6 +15,8 @@ use super::{
 pub(super) const FUNCTIONS: usize = 1000;
 /// Invocations of each function.
 const ROUNDS: usize = 100;
+/// Functions whose invocations are counted together.
+const SPREAD: usize = 96;
 
 /// Adds its line to the table. The server must have room for an instance of each function.
 pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
@@ -42,7 +45,44 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
         floor: Number::Millis(floor),
         floor_is: "1,000 bare Runtime APIs in turn",
     });
+    clients.truncate(SPREAD);
+    let mut runtimes = Vec::new();
+    for _ in 0..SPREAD {
+        runtimes.push(BareRuntime::start(&python.program).await?);
+    }
+    table.add(Line {
+        workload: "warm Python invoke, 96 functions, 8 clients",
+        reached: Number::PerSecond(rate(InTurn::dealt(clients)).await?),
+        aim: Number::PerSecond(8_000.0),
+        floor: Number::PerSecond(rate(InTurn::dealt(runtimes)).await?),
+        floor_is: "96 bare Runtime APIs, 8 clients",
+    });
     Ok(())
+}
+
+/// A client that does one of several things after the other.
+struct InTurn<W> {
+    all: Vec<W>,
+    next: usize,
+}
+
+impl<W: Work> InTurn<W> {
+    /// As many as there are clients, each with its part.
+    fn dealt(all: Vec<W>) -> Vec<InTurn<W>> {
+        let mut clients: Vec<_> =
+            (0..CLIENTS).map(|_| InTurn { all: Vec::new(), next: 0 }).collect();
+        for (number, one) in all.into_iter().enumerate() {
+            clients[number % CLIENTS].all.push(one);
+        }
+        clients
+    }
+}
+
+impl<W: Work> Work for InTurn<W> {
+    async fn step(&mut self) -> anyhow::Result<()> {
+        self.next = (self.next + 1) % self.all.len();
+        self.all[self.next].step().await
+    }
 }
 
 /// The median time of a step, when each takes its turn.
