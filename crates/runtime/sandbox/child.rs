@@ -1,15 +1,17 @@
-//! The child's half of a start, between clone and exec.
+//! The child's half of a start, between clone and exec: into the program, or into the sandbox's
+//! init.
 //!
 //! The child shares the server's memory (`CLONE_VM`), while the thread that made it stands still:
 //! it must not allocate, lock, panic or use anything of libc that does. Only system calls (rustix
 //! makes them directly) on what `Plan` holds.
 
 use std::{
-    ffi::{c_int, c_void},
+    convert::Infallible,
+    ffi::{c_char, c_int, c_void},
     io::IoSlice,
     mem::MaybeUninit,
     net::{Ipv4Addr, SocketAddrV4},
-    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use rustix::{
@@ -23,9 +25,10 @@ use rustix::{
 };
 
 use super::{
-    failure::{At, Failure, HELLO, LISTENERS, Step},
+    failure::{At, Failure, Step},
     landlock,
-    plan::{Cage, Plan},
+    plan::{Cage, Plain, Plan, Work},
+    protocol::{CONTROL, HELLO, LISTENERS},
     start::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT},
 };
 
@@ -46,31 +49,36 @@ pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
     127
 }
 
-fn run(plan: &Plan) -> Result<std::convert::Infallible, Failure> {
+fn run(plan: &Plan) -> Result<Infallible, Failure> {
     close_others(&plan.kept).at(Step::Descriptors)?;
-    if let Some(cage) = &plan.cage {
-        rustix::net::send(&plan.control, &[HELLO], SendFlags::NOSIGNAL).at(Step::Handshake)?;
-        await_go(plan.control.as_fd()).at(Step::Handshake)?;
-        take_identity(cage).at(Step::Identity)?;
+    match &plan.work {
+        Work::Program(program) => {
+            tie_to_server()?;
+            if rustix::process::getppid() != Some(plan.server) {
+                // It died just before; in a process namespace the handshake tells.
+                return Err(Failure { step: Step::DeathSignal, entry: 0, errno: Errno::SRCH });
+            }
+            become_program(program, &plan.null)
+        }
+        Work::Cage(cage) => {
+            let control = plan.control.as_fd();
+            rustix::net::send(control, &[HELLO], SendFlags::NOSIGNAL).at(Step::Handshake)?;
+            await_go(control).at(Step::Handshake)?;
+            take_identity(cage).at(Step::Identity)?;
+            // After the change of user, which clears it.
+            tie_to_server()?;
+            enter(cage, control)?;
+            await_go(control).at(Step::Handshake)?;
+            bind_hands(cage)?;
+            become_init(plan, cage).at(Step::Init)
+        }
     }
-    // After the change of user, which clears it.
+}
+
+/// Dies with the thread that made it.
+fn tie_to_server() -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).at(Step::DeathSignal)?;
-    if plan.cage.is_none() && rustix::process::getppid() != Some(plan.server) {
-        // It died just before; in a process namespace the handshake tells.
-        return Err(Failure { step: Step::DeathSignal, entry: 0, errno: Errno::SRCH });
-    }
-    rustix::process::setsid().at(Step::DeathSignal)?;
-    if let Some(cage) = &plan.cage {
-        enter(cage, plan.control.as_fd())?;
-    }
-    standard_streams(plan).at(Step::Standard)?;
-    rustix::process::chdir(plan.folder.as_c_str()).at(Step::Folder)?;
-    if let Some(cage) = &plan.cage {
-        await_go(plan.control.as_fd()).at(Step::Handshake)?;
-        bind_hands(cage)?;
-    }
-    default_signals();
-    Err(Failure { step: Step::Exec, entry: 0, errno: exec(plan) })
+    rustix::process::setsid().at(Step::DeathSignal).map(drop)
 }
 
 /// Namespaces furnished: sockets, root, names, limits.
@@ -155,7 +163,7 @@ fn loopback_up() -> Result<(), Errno> {
         request.ifr_name[0] = b'l' as _;
         request.ifr_name[1] = b'o' as _;
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
-        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        let fd = socket.as_raw_fd();
         if libc::syscall(libc::SYS_ioctl, fd, libc::SIOCSIFFLAGS, &raw const request) < 0 {
             return Err(last_errno());
         }
@@ -187,10 +195,39 @@ fn hand_over(control: BorrowedFd<'_>, sockets: &[BorrowedFd<'_>]) -> Result<(), 
     Ok(())
 }
 
-fn standard_streams(plan: &Plan) -> Result<(), Errno> {
-    rustix::stdio::dup2_stdin(&plan.stdin)?;
-    rustix::stdio::dup2_stdout(&plan.stdout)?;
-    rustix::stdio::dup2_stderr(&plan.stderr)?;
+/// The sandbox's first process wears what its programs will: it starts them without any right
+/// that they do not have, and they inherit the rest.
+fn become_init(plan: &Plan, cage: &Cage) -> Result<Infallible, Errno> {
+    const _: () = assert!(CONTROL == 1, "the control socket takes the place of standard output");
+    standard_streams(&plan.null, &plan.control, &plan.null)?;
+    default_signals();
+    let arguments = [c"init".as_ptr(), std::ptr::null()];
+    let environment = [std::ptr::null::<c_char>()];
+    // SAFETY: arrays of C strings that end with a null pointer and outlive the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            cage.init.as_raw_fd(),
+            c"".as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Err(last_errno())
+}
+
+fn become_program(program: &Plain, null: &OwnedFd) -> Result<Infallible, Failure> {
+    standard_streams(null, &program.stdout, &program.stderr).at(Step::Standard)?;
+    rustix::process::chdir(program.folder.as_c_str()).at(Step::Folder)?;
+    default_signals();
+    Err(Failure { step: Step::Exec, entry: 0, errno: exec(program) })
+}
+
+fn standard_streams(stdin: &OwnedFd, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<(), Errno> {
+    rustix::stdio::dup2_stdin(stdin)?;
+    rustix::stdio::dup2_stdout(stdout)?;
+    rustix::stdio::dup2_stderr(stderr)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     Ok(())
 }
@@ -236,10 +273,10 @@ fn default_signals() {
 }
 
 /// Runs the first candidate that is there; answers with what the last one met.
-fn exec(plan: &Plan) -> Errno {
-    let (arguments, environment) = (plan.arguments.as_ptr(), plan.environment.as_ptr());
+fn exec(plain: &Plain) -> Errno {
+    let (arguments, environment) = (plain.arguments.as_ptr(), plain.environment.as_ptr());
     let mut met = Errno::NOENT;
-    for program in &plan.candidates {
+    for program in &plain.candidates {
         // SAFETY: arrays of C strings that end with a null pointer and live as long as the plan.
         unsafe { libc::execve(program.as_ptr(), arguments, environment) };
         met = last_errno();

@@ -1,36 +1,17 @@
 //! Why a child gave up, in the eight bytes in which it can say so.
 
+use std::io;
+
 use rustix::io::Errno;
+
+pub(super) use super::protocol::Step;
+use super::{StartError, protocol::FAILED, root::Root, spec::Program};
 
 /// The step that a wrong working directory fails in.
 pub(crate) const ENTER_FOLDER: &str = "enter the working folder";
 
-/// What the child was doing, for errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Step {
-    Descriptors,
-    Handshake,
-    Identity,
-    DeathSignal,
-    Loopback,
-    Listen,
-    Root,
-    Tmp,
-    Proc,
-    PivotRoot,
-    Hostname,
-    Limits,
-    Capabilities,
-    Landlock,
-    Seccomp,
-    Standard,
-    Folder,
-    Exec,
-}
-
 impl Step {
-    const ALL: [(Step, &str); 18] = [
+    const ALL: [(Step, &str); 22] = [
         (Step::Descriptors, "close the server's descriptors"),
         (Step::Handshake, "handshake"),
         (Step::Identity, "take the sandbox's user"),
@@ -47,6 +28,10 @@ impl Step {
         (Step::Landlock, "landlock"),
         (Step::Seccomp, "seccomp"),
         (Step::Standard, "standard streams"),
+        (Step::Init, "run init"),
+        (Step::Room, "make room for the program"),
+        (Step::Message, "read what to run"),
+        (Step::Fork, "fork"),
         (Step::Folder, ENTER_FOLDER),
         (Step::Exec, "exec"),
     ];
@@ -66,11 +51,6 @@ pub(super) struct Failure {
     pub(super) errno: Errno,
 }
 
-/// Messages of the control socket, from the child, as their first byte.
-pub(super) const HELLO: u8 = 0;
-pub(super) const LISTENERS: u8 = 1;
-pub(super) const FAILED: u8 = 2;
-
 impl Failure {
     /// The message of the control socket.
     pub(super) fn encode(self) -> [u8; 8] {
@@ -84,6 +64,21 @@ impl Failure {
         let (step, _) = *Step::ALL.get(usize::from(step))?;
         let errno = Errno::from_raw_os_error(i32::from_le_bytes([n0, n1, n2, n3]));
         Some(Failure { step, entry: u16::from_le_bytes([e0, e1]), errno })
+    }
+
+    /// In words, with what it is about.
+    pub(super) fn explain(self, root: Option<&Root>, program: &Program) -> StartError {
+        let about = match (self.step, root) {
+            (Step::Root, Some(root)) => root.path(self.entry),
+            (Step::Exec, _) => program.name(),
+            _ => String::new(),
+        };
+        let cause = io::Error::from(self.errno);
+        let source = match about.is_empty() {
+            true => cause,
+            false => io::Error::new(cause.kind(), format!("{about}: {cause}")),
+        };
+        StartError { step: self.step.name(), source }
     }
 }
 

@@ -17,11 +17,17 @@ use tokio::{
     net::{TcpListener, unix::pipe},
 };
 
-use super::{Machine, cgroup::Cgroup, start::Started};
+use super::{
+    Machine,
+    cgroup::Cgroup,
+    init::Output,
+    running::{Channel, Status},
+    start::Started,
+};
 
 /// A running instance. Dropping it kills it and everything it started.
 pub(crate) struct Sandboxed {
-    /// Process id on the host.
+    /// Process id of its program, on the host.
     pub(crate) pid: u32,
     /// Where the instance looks for the Runtime API; served by the host.
     pub(crate) runtime_api: TcpListener,
@@ -31,7 +37,10 @@ pub(crate) struct Sandboxed {
     pub(crate) stdout: pipe::Receiver,
     /// What it prints as errors.
     pub(crate) stderr: pipe::Receiver,
-    body: AsyncFd<Body>,
+    /// The first process: a sandbox's init, or the program itself.
+    pub(super) body: AsyncFd<Body>,
+    /// Where the init reports on the program.
+    pub(super) control: Option<Channel>,
     exit: OnceLock<Exit>,
 }
 
@@ -49,13 +58,14 @@ pub(crate) struct Exit {
 impl Sandboxed {
     /// Inside the tokio runtime.
     pub(super) fn new(started: Started) -> io::Result<Sandboxed> {
-        let Started { body, listeners: [api, aws], stdout, stderr } = started;
-        let pid = body.pid;
+        let Started { pid, body, control, listeners: [api, aws], output } = started;
+        let Output { stdout, stderr } = output;
         // SAFETY: a `Body` has its pidfd open until it is dropped, and the `AsyncFd` owns it.
         let body = unsafe { AsyncFd::register(body) }?;
         Ok(Sandboxed {
             pid,
             body,
+            control: control.map(Channel::new).transpose()?,
             runtime_api: TcpListener::from_std(api)?,
             aws_endpoint: TcpListener::from_std(aws)?,
             stdout: pipe::Receiver::from_owned_fd(stdout)?,
@@ -64,16 +74,25 @@ impl Sandboxed {
         })
     }
 
-    /// Waits for the end; then nothing of the instance is left. May be called again: it answers
-    /// the same. May be dropped and called anew. One task waits; others may kill and look at the
-    /// memory meanwhile.
+    /// Waits for the program's end and ends the rest with it; then nothing of the instance is left.
+    /// May be called again: it answers the same. May be dropped and called anew. One task waits;
+    /// others may kill and look at the memory meanwhile.
     pub(crate) async fn wait(&self) -> io::Result<Exit> {
         if let Some(exit) = self.exit.get() {
             return Ok(*exit);
         }
+        // None: the init has ended without a word, and its own end tells why.
+        let told = match &self.control {
+            Some(control) => control.ended().await?,
+            None => None,
+        };
+        if told.is_some() {
+            self.kill();
+        }
         let _ended = self.body.readable().await?;
-        let exit = self.body.get_ref().bury()?;
-        Ok(*self.exit.get_or_init(|| exit))
+        let End { status, oom_killed } = self.body.get_ref().bury()?;
+        let Status { code, signal } = told.unwrap_or(status);
+        Ok(*self.exit.get_or_init(|| Exit { code, signal, oom_killed }))
     }
 
     /// Kills it and everything it started. Does not wait.
@@ -92,9 +111,12 @@ impl Sandboxed {
     }
 }
 
-/// The process and what must go with it. Dropping it kills and removes all, in the background.
+/// An instance's first process and what must go with it. Dropping it kills and removes all, in the
+/// background.
 pub(super) struct Body {
     pid: u32,
+    /// The program's process id: the same, or that of the init's child.
+    program: u32,
     /// None when it was left to the reaper, in drop.
     pidfd: Option<OwnedFd>,
     memory_mib: u32,
@@ -102,27 +124,36 @@ pub(super) struct Body {
     peak_mib: AtomicU32,
     held: Mutex<Held>,
     /// Its threads must outlive the instance: it dies with the one that made it.
-    machine: Arc<Machine>,
+    pub(super) machine: Arc<Machine>,
 }
 
-/// What an instance has until its end.
+/// What an instance has until its end, and how that was.
 struct Held {
-    /// The process id is no other process's.
-    pid: bool,
+    /// None: the process id is no other process's.
+    end: Option<End>,
     /// None for a plain process.
     cgroup: Option<Cgroup>,
 }
 
+/// How a first process ended.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    pub(super) status: Status,
+    /// Whether the kernel killed something in the instance for want of memory.
+    pub(super) oom_killed: bool,
+}
+
 impl Body {
+    /// Of a first process that runs a program, which may be itself.
     pub(super) fn new(
-        pid: u32,
+        [pid, program]: [u32; 2],
         pidfd: OwnedFd,
         cgroup: Option<Cgroup>,
         memory_mib: u32,
         machine: Arc<Machine>,
     ) -> Body {
-        let (held, peak_mib) = (Mutex::new(Held { pid: true, cgroup }), AtomicU32::new(0));
-        Body { pid, pidfd: Some(pidfd), memory_mib, peak_mib, held, machine }
+        let (held, peak_mib) = (Mutex::new(Held { end: None, cgroup }), AtomicU32::new(0));
+        Body { pid, program, pidfd: Some(pidfd), memory_mib, peak_mib, held, machine }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -130,51 +161,68 @@ impl Body {
     }
 
     fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Signals it and its process group, if it has not ended. An init heeds no signal but this one.
+    pub(super) fn signal(&self, signal: Signal) {
         let held = self.held();
-        if held.pid {
-            self.signal();
+        if held.end.is_none() {
+            self.send(signal);
         }
     }
 
     /// To be called while the process id is held.
-    fn signal(&self) {
+    fn send(&self, signal: Signal) {
         // A plain process leads a group of its own; a sandbox's others die with its first. It may
         // have ended already: then there is nothing to do.
         if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            let _ = rustix::process::kill_process_group(group, signal);
         }
         if let Some(pidfd) = &self.pidfd {
-            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+            let _ = rustix::process::pidfd_send_signal(pidfd, signal);
         }
     }
 
     /// Takes the status of an ended process and removes what is left of it.
-    fn bury(&self) -> io::Result<Exit> {
+    pub(super) fn bury(&self) -> io::Result<End> {
         self.peak_memory_mib();
         let mut held = self.held();
+        if let Some(end) = held.end {
+            return Ok(end);
+        }
         // Before the process id is free for others: the rest of a plain process's group.
-        self.signal();
+        self.send(Signal::KILL);
         let pidfd = self.pidfd.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let options = WaitIdOptions::EXITED;
         let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?;
-        held.pid = false;
+        let status = Status {
+            code: status.as_ref().and_then(|s| s.exit_status()),
+            signal: status.as_ref().and_then(|s| s.terminating_signal()),
+        };
         let oom_killed = held.cgroup.take().is_some_and(|cgroup| cgroup.oom_killed());
-        let status = status.as_ref();
-        Ok(Exit {
-            code: status.and_then(|s| s.exit_status()),
-            signal: status.and_then(|s| s.terminating_signal()),
-            oom_killed,
-        })
+        Ok(*held.end.insert(End { status, oom_killed }))
     }
 
     fn peak_memory_mib(&self) -> u32 {
         let bytes = match &*self.held() {
-            Held { pid: false, .. } => None,
+            Held { end: Some(_), .. } => None,
             Held { cgroup: Some(cgroup), .. } => cgroup.peak_bytes(),
-            Held { cgroup: None, .. } => resident_peak_bytes(self.pid),
+            Held { cgroup: None, .. } => self.resident_peak_bytes(),
         };
         let mib = bytes.unwrap_or(0).div_ceil(1 << 20).min(u64::from(self.memory_mib)) as u32;
         self.peak_mib.fetch_max(mib, Ordering::Relaxed).max(mib)
+    }
+
+    /// The kernel's high-water mark of the program; without a cgroup nothing counts all processes.
+    fn resident_peak_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.program)).ok()?;
+        let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        // An init has reaped the program by now, perhaps: the number may be another's.
+        if self.program != self.pid && field("PPid:")?.parse() != Ok(self.pid) {
+            return None;
+        }
+        field("VmHWM:")?.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
     }
 }
 
@@ -187,19 +235,12 @@ impl AsRawFd for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.kill();
-        let alive = self.held().pid;
+        let alive = self.held().end.is_none();
         let cgroup = self.held().cgroup.take();
         if let (true, Some(pidfd)) = (alive, self.pidfd.take()) {
             self.machine.reaper.bury(Corpse { pidfd, _cgroup: cgroup });
         }
     }
-}
-
-/// The kernel's high-water mark of the first process; without a cgroup nothing counts them all.
-fn resident_peak_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    kib.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 /// Kills a child and waits for its end.

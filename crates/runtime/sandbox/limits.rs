@@ -18,6 +18,9 @@ const MIB_PER_PROCESSOR: f64 = 1769.0;
 /// but which is not the function's.
 const KERNEL_MIB: u32 = 4;
 
+/// The sandbox's init, which is not the function's either.
+const INIT_PIDS: u32 = 1;
+
 /// Without a cgroup, memory can only be bounded per process and by address space, of which
 /// interpreters map more than they use: a backstop, not Lambda's limit.
 const LOOSE_MEMORY_FACTOR: u64 = 2;
@@ -47,7 +50,7 @@ impl Limits {
         let loose = u64::from(spec.memory_mib) * LOOSE_MEMORY_FACTOR + LOOSE_MEMORY_MIB;
         Limits {
             memory_mib: spec.memory_mib,
-            pids: spec.pids,
+            pids: spec.pids + INIT_PIDS,
             open_files: hard.min(OPEN_FILES),
             data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
         }

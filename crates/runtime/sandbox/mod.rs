@@ -4,17 +4,25 @@
 //! nothing behind. Read in this order: `spec` (what the caller says), `instance` (what the caller
 //! gets), `start` (the parent's half of a start), `child` (the other half, between clone and exec),
 //! then what the child puts on: `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for resources.
+//! The child becomes the sandbox's `init` (the program is in `../init`), which runs programs for us
+//! as long as the sandbox lives: `running` is one of them.
 
 mod cgroup;
 mod child;
 mod doctor;
 mod failure;
+mod init;
 mod instance;
 mod landlock;
 mod limits;
 mod mounts;
 mod plan;
+#[allow(dead_code, reason = "init's half of it")]
+#[path = "../init/protocol.rs"]
+mod protocol;
 mod root;
+#[cfg_attr(not(test), allow(dead_code, reason = "external extensions are its first use"))]
+mod running;
 mod seccomp;
 mod spawner;
 mod spec;
@@ -22,13 +30,15 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-use std::{io, sync::Arc};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
 pub use doctor::Finding;
 pub(crate) use failure::ENTER_FOLDER;
 pub(crate) use instance::{Exit, Sandboxed};
+#[allow(unused_imports, reason = "external extensions are its first use")]
+pub(crate) use running::{Running, Status};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};
 
@@ -55,6 +65,8 @@ struct Machine {
     image_base: Arc<[root::Entry]>,
     filters: Arc<seccomp::Filters>,
     landlock_abi: u32,
+    /// The file of the program that is every sandbox's first.
+    init: Arc<OwnedFd>,
     spawner: Spawner,
     reaper: Reaper,
 }
@@ -96,6 +108,7 @@ impl Sandboxer {
             image_base: root::image_base().into(),
             filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
             landlock_abi: landlock::abi(),
+            init: Arc::new(init::file().map_err(StartError::at("init's file"))?),
             spawner: Spawner::new().map_err(StartError::at("spawner thread"))?,
             reaper: Reaper::new().map_err(StartError::at("reaper thread"))?,
         };

@@ -19,7 +19,10 @@ use std::{
 
 use rustix::process::DumpableBehavior;
 
-use super::{child, plan::Plan};
+use super::{
+    child,
+    plan::{Plan, Work},
+};
 
 /// More do not help: starts take turns at the kernel's locks of mounts and networks.
 const MAX_THREADS: usize = 4;
@@ -115,8 +118,8 @@ fn block_signals() {
 }
 
 fn clone(job: &Job, stack: &mut [u8]) -> io::Result<OwnedFd> {
-    let namespaces = match job.plan.cage {
-        Some(_) => {
+    let namespaces = match job.plan.work {
+        Work::Cage(_) => {
             libc::CLONE_NEWUSER
                 | libc::CLONE_NEWPID
                 | libc::CLONE_NEWNS
@@ -124,7 +127,7 @@ fn clone(job: &Job, stack: &mut [u8]) -> io::Result<OwnedFd> {
                 | libc::CLONE_NEWIPC
                 | libc::CLONE_NEWUTS
         }
-        None => 0,
+        Work::Program(_) => 0,
     };
     let sharing = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: the stack is this thread's own, grows down from its aligned end, and is not used

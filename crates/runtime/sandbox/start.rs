@@ -1,21 +1,17 @@
 //! The parent's half of a start. Blocks for a few milliseconds: not for tokio's own threads.
 
 use std::{
-    fs,
-    io::{self, IoSliceMut},
-    mem::MaybeUninit,
+    fs, io,
     net::{SocketAddr, TcpListener},
     os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use rustix::{
     io::Errno,
-    net::{
-        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown,
-        SocketFlags, SocketType, sockopt,
-    },
+    net::{RecvFlags, SendFlags, Shutdown, sockopt},
     pipe::PipeFlags,
     process::Signal,
 };
@@ -24,10 +20,12 @@ use super::{
     Isolation, Machine, StartError,
     cgroup::Cgroup,
     child,
-    failure::{Failure, HELLO, Step},
+    failure::Failure,
+    init::{self, Launch, Message, Output, Report},
     instance::{Body, kill_and_reap},
     limits::{Limits, MemoryBy},
-    plan::{CStrings, Cage, Plan, c_path},
+    plan::{CStrings, Cage, Plain, Plan, Work, c_path},
+    protocol::HELLO,
     root::{Rights, Root},
     spawner::PidfdSlot,
     spec::{Program, Spec, View},
@@ -50,11 +48,14 @@ pub(super) struct Place {
 
 /// A running program and our ends of what it holds.
 pub(super) struct Started {
+    /// The program's process id on the host.
+    pub(super) pid: u32,
     pub(super) body: Body,
+    /// Where a sandbox's init reports and listens.
+    pub(super) control: Option<OwnedFd>,
     /// Runtime API and AWS endpoint, nonblocking.
     pub(super) listeners: [TcpListener; 2],
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+    pub(super) output: Output,
 }
 
 impl Place {
@@ -96,21 +97,65 @@ pub(super) fn start(
     place: Place,
     program: &Program,
 ) -> Result<Started, StartError> {
-    let (cage, cgroup) = match machine.isolation {
-        Isolation::Sandbox => cage(machine, spec).map(|(cage, group)| (Some(cage), group))?,
-        Isolation::Process => (None, None),
+    let Some(listeners) = place.listeners else {
+        return start_sandbox(machine, spec, program);
     };
-    let root = cage.as_ref().map(|cage| cage.root.clone());
-    let Made { plan, control, stdout, stderr } =
-        prepare(spec, program, cage).map_err(StartError::at("prepare"))?;
-    let executable = plan.arguments.first_text();
+    let (pid, body, output) = start_plain(machine, program, &spec.code, spec.memory_mib)?;
+    Ok(Started { pid, body, control: None, listeners, output })
+}
+
+/// A program without a sandbox.
+pub(super) fn start_plain(
+    machine: &Arc<Machine>,
+    program: &Program,
+    folder: &Path,
+    memory_mib: u32,
+) -> Result<(u32, Body, Output), StartError> {
+    let (control, plan, output) = plain(program, folder).map_err(StartError::at("prepare"))?;
     let spawning = machine.spawner.spawn(plan).map_err(StartError::at("spawn"))?;
-    let met = match place.listeners {
-        Some(listeners) => Ok(listeners),
-        None => accompany(&control, &spawning.pidfd, cgroup.as_ref(), |pid| {
-            write_maps(pid, machine.rights, spec)
-        }),
-    };
+    let pidfd = spawning.finish().map_err(StartError::at("clone"))?;
+    let running = last_words(&control).and_then(|()| {
+        Ok(pid_of(pidfd.as_raw_fd()).map_err(StartError::at("read the process id"))?)
+    });
+    match running {
+        Ok(pid) => {
+            Ok((pid, Body::new([pid, pid], pidfd, None, memory_mib, machine.clone()), output))
+        }
+        Err(trouble) => {
+            kill_and_reap(&pidfd);
+            Err(explain(trouble, None, program))
+        }
+    }
+}
+
+fn plain(program: &Program, folder: &Path) -> io::Result<(OwnedFd, Plan, Output)> {
+    let (control, theirs) = init::socket()?;
+    let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let (stderr, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let work = Work::Program(Plain {
+        candidates: program.candidates()?,
+        arguments: CStrings::arguments(program)?,
+        environment: CStrings::environment(program)?,
+        folder: c_path(folder)?,
+        stdout: their_stdout,
+        stderr: their_stderr,
+    });
+    Ok((control, Plan::new(theirs, work)?, Output { stdout, stderr }))
+}
+
+fn start_sandbox(
+    machine: &Arc<Machine>,
+    spec: &Spec,
+    program: &Program,
+) -> Result<Started, StartError> {
+    let (cage, cgroup) = cage(machine, spec)?;
+    let root = cage.root.clone();
+    let folder = spec.image.as_ref().map_or(Path::new("/var/task"), |image| &image.folder);
+    let (launch, output) = Launch::new(program, folder).map_err(StartError::at("prepare"))?;
+    let (control, plan) = caged(cage).map_err(StartError::at("prepare"))?;
+    let spawning = machine.spawner.spawn(plan).map_err(StartError::at("spawn"))?;
+    let write_maps = |pid| write_maps(pid, machine.rights, spec);
+    let met = accompany(&control, cgroup.as_ref(), write_maps, launch);
     // If the child gave up meanwhile, its reason is the better one.
     let met = met.or_else(|trouble| last_words(&control).and(Err(trouble)));
     if met.is_err() {
@@ -119,21 +164,22 @@ pub(super) fn start(
         kill_early(&spawning.pidfd);
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
-    let running = met.and_then(|listeners| {
-        last_words(&control)?;
-        let pid = pid_of(pidfd.as_raw_fd()).map_err(StartError::at("read the process id"))?;
-        Ok((listeners, pid))
-    });
-    match running {
-        Ok((listeners, pid)) => {
-            let body = Body::new(pid, pidfd, cgroup, spec.memory_mib, machine.clone());
-            Ok(Started { body, listeners, stdout, stderr })
+    match met {
+        Ok(Met { first, pid, listeners }) => {
+            let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
+            Ok(Started { pid, body, control: Some(control), listeners, output })
         }
         Err(trouble) => {
             kill_and_reap(&pidfd);
-            Err(explain(trouble, root.as_deref(), &executable))
+            Err(explain(trouble, Some(&root), program))
         }
     }
+}
+
+fn caged(cage: Cage) -> io::Result<(OwnedFd, Plan)> {
+    let (control, theirs) = init::socket()?;
+    sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(PATIENCE))?;
+    Ok((control, Plan::new(theirs, Work::Cage(cage))?))
 }
 
 fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartError> {
@@ -159,75 +205,54 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
         limits,
         landlock_abi: machine.landlock_abi,
         filters: machine.filters.clone(),
+        init: machine.init.clone(),
     };
     Ok((cage, cgroup))
 }
 
-/// The child's plan, and our ends of what it is given.
-struct Made {
-    plan: Plan,
-    control: OwnedFd,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+/// What a sandbox's start has found out.
+struct Met {
+    /// Process id of its first process, on the host.
+    first: u32,
+    /// And of its program.
+    pid: u32,
+    listeners: [TcpListener; 2],
 }
 
-fn prepare(spec: &Spec, program: &Program, cage: Option<Cage>) -> io::Result<Made> {
-    let flags = SocketFlags::CLOEXEC;
-    let kind = SocketType::SEQPACKET;
-    let (control, theirs) = rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None)?;
-    sockopt::set_socket_timeout(&control, sockopt::Timeout::Recv, Some(PATIENCE))?;
-    let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    let (stderr, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    let folder = match (&cage, &spec.image) {
-        (Some(_), Some(image)) => c_path(&image.folder)?,
-        (Some(_), None) => c"/var/task".to_owned(),
-        (None, _) => c_path(&spec.code)?,
-    };
-    let stdin = OwnedFd::from(fs::File::open("/dev/null")?);
-    let given = [&stdin, &their_stdout, &their_stderr, &theirs].map(AsRawFd::as_raw_fd);
-    let held = cage.iter().flat_map(|cage| cage.root.held());
-    let mut kept: Vec<RawFd> = held.chain(given).collect();
-    kept.sort_unstable();
-    let plan = Plan {
-        candidates: program.candidates()?,
-        arguments: CStrings::arguments(program)?,
-        environment: CStrings::environment(program)?,
-        folder,
-        stdin,
-        stdout: their_stdout,
-        stderr: their_stderr,
-        server: rustix::process::getpid(),
-        control: theirs,
-        kept,
-        cage,
-    };
-    Ok(Made { plan, control, stdout, stderr })
-}
-
-/// Does for the child what it may not do itself, and takes its sockets.
+/// Does for the child what it may not do itself, takes its sockets, and has the program run by the
+/// init that it becomes.
 fn accompany(
     control: &OwnedFd,
-    pidfd: &PidfdSlot,
     cgroup: Option<&Cgroup>,
     write_maps: impl FnOnce(u32) -> io::Result<()>,
-) -> Result<[TcpListener; 2], Trouble> {
-    let (message, _) = receive(control)?;
-    if message != [HELLO] {
-        return Err(unexpected(&message));
-    }
-    let pid = pid_of(pidfd.get()).map_err(StartError::at("read the process id"))?;
-    write_maps(pid).map_err(StartError::at("write the user map"))?;
+    launch: Launch,
+) -> Result<Met, Trouble> {
+    let hello = receive(control)?;
+    let (&[HELLO], Some(first)) = (&hello.bytes[..], hello.sender) else {
+        return Err(unexpected(&hello));
+    };
+    write_maps(first).map_err(StartError::at("write the user map"))?;
     go(control)?;
     // While the child furnishes its namespaces: entering takes the kernel as long as that.
     if let Some(cgroup) = cgroup {
-        cgroup.attach(pid).map_err(StartError::at("enter the cgroup"))?;
+        cgroup.attach(first).map_err(StartError::at("enter the cgroup"))?;
     }
-    let (message, sockets) = receive(control)?;
-    let Ok(sockets) = <[OwnedFd; 2]>::try_from(sockets) else {
+    let mut message = receive(control)?;
+    let Ok(sockets) = <[OwnedFd; 2]>::try_from(std::mem::take(&mut message.descriptors)) else {
         return Err(unexpected(&message));
     };
     go(control)?;
-    Ok(sockets.map(TcpListener::from))
+    // The init finds it when it begins.
+    launch.send(control, None).map_err(StartError::at("handshake"))?;
+    let born = receive(control)?;
+    let (Report::Born, Some(pid)) = (born.report(), born.sender) else {
+        return Err(unexpected(&born));
+    };
+    let started = receive(control)?;
+    match started.report() {
+        Report::Started => Ok(Met { first, pid, listeners: sockets.map(TcpListener::from) }),
+        _ => Err(unexpected(&started)),
+    }
 }
 
 fn go(control: &OwnedFd) -> Result<(), StartError> {
@@ -249,33 +274,15 @@ fn write_maps(pid: u32, rights: Rights, spec: &Spec) -> io::Result<()> {
     fs::write(format!("/proc/{pid}/gid_map"), format!("{} {gid} 1", child::GID))
 }
 
-/// The child's next message, with the sockets it carries.
-fn receive(control: &OwnedFd) -> Result<(Vec<u8>, Vec<OwnedFd>), StartError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut bytes = [0u8; 16];
-    let received = rustix::net::recvmsg(
-        control,
-        &mut [IoSliceMut::new(&mut bytes)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )
-    .map_err(|errno| StartError { step: "handshake", source: errno.into() })?;
-    let sockets = ancillary
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    Ok((bytes[..received.bytes].to_vec(), sockets))
+/// The child's next message.
+fn receive(control: &OwnedFd) -> Result<Message, StartError> {
+    Message::receive(control, RecvFlags::empty())
+        .map_err(|errno| StartError { step: "handshake", source: errno.into() })
 }
 
 /// What the child said before it gave up; nothing if its program runs.
 fn last_words(control: &OwnedFd) -> Result<(), Trouble> {
-    let mut bytes = [0u8; 16];
-    let mut read = || rustix::net::recv(control, &mut bytes, RecvFlags::DONTWAIT);
+    let read = || Message::receive(control, RecvFlags::DONTWAIT);
     // A child that ends without having taken our last message resets the socket: that is told
     // once, before what it said.
     let said = match read() {
@@ -283,38 +290,27 @@ fn last_words(control: &OwnedFd) -> Result<(), Trouble> {
         said => said,
     };
     match said {
-        Ok((length, _)) if length > 0 => Err(unexpected(&bytes[..length])),
+        Ok(message) if !message.bytes.is_empty() => Err(unexpected(&message)),
         _ => Ok(()),
     }
 }
 
 /// A message other than the awaited one: the child's failure, or its sudden end.
-fn unexpected(message: &[u8]) -> Trouble {
-    Failure::decode(message).map_or_else(
-        || {
+fn unexpected(message: &Message) -> Trouble {
+    match message.report() {
+        Report::Failed(failure) => Trouble::Child(failure),
+        _ => {
             let source = io::Error::new(io::ErrorKind::UnexpectedEof, "the child ended");
             Trouble::Parent(StartError { step: "handshake", source })
-        },
-        Trouble::Child,
-    )
+        }
+    }
 }
 
-fn explain(trouble: Trouble, root: Option<&Root>, executable: &str) -> StartError {
-    let failure = match trouble {
-        Trouble::Parent(error) => return error,
-        Trouble::Child(failure) => failure,
-    };
-    let about = match (failure.step, root) {
-        (Step::Root, Some(root)) => root.path(failure.entry),
-        (Step::Exec, _) => executable.to_owned(),
-        _ => String::new(),
-    };
-    let cause = io::Error::from(failure.errno);
-    let source = match about.is_empty() {
-        true => cause,
-        false => io::Error::new(cause.kind(), format!("{about}: {cause}")),
-    };
-    StartError { step: failure.step.name(), source }
+fn explain(trouble: Trouble, root: Option<&Root>, program: &Program) -> StartError {
+    match trouble {
+        Trouble::Parent(error) => error,
+        Trouble::Child(failure) => failure.explain(root, program),
+    }
 }
 
 /// Ends a child whose start is not answered yet.

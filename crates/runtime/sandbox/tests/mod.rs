@@ -1,12 +1,14 @@
-//! Real instances: what they see (`sight`), what they may do (`power`), how they live (`life`).
+//! Real instances: what they see (`sight`), what they may do (`power`), how they live (`life`),
+//! and further programs in them (`programs`).
 
 mod life;
 mod power;
+mod programs;
 mod sight;
 
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{io::AsyncReadExt, net::unix::pipe, time::timeout};
 
 use super::{Exit, HostId, Isolation, Program, Sandboxed, Sandboxer, Spec};
 
@@ -71,13 +73,13 @@ impl Trial {
         let mut instance = self.start(argv).await;
         let (mut out, mut err) = (String::new(), String::new());
         let all = async {
-            let reads = (
-                instance.stdout.read_to_string(&mut out),
-                instance.stderr.read_to_string(&mut err),
-            );
-            let (a, b) = tokio::join!(reads.0, reads.1);
+            let mut stdout = std::mem::replace(&mut instance.stdout, nothing());
+            let mut stderr = std::mem::replace(&mut instance.stderr, nothing());
+            let reads = (stdout.read_to_string(&mut out), stderr.read_to_string(&mut err));
+            // Its end is what ends others that may have the pipes open.
+            let (a, b, exit) = tokio::join!(reads.0, reads.1, instance.wait());
             a.and(b).unwrap();
-            instance.wait().await.unwrap()
+            exit.unwrap()
         };
         let exit = timeout(PATIENCE, all).await.expect("the program ends");
         let peak_mib = instance.peak_memory_mib();
@@ -91,6 +93,12 @@ impl Trial {
     async fn python(&self, script: &str) -> Ended {
         self.run(&[PYTHON, "-I", "-c", script]).await
     }
+}
+
+/// A pipe that is at its end.
+fn nothing() -> pipe::Receiver {
+    let (reader, _) = rustix::pipe::pipe().unwrap();
+    pipe::Receiver::from_owned_fd(reader).unwrap()
 }
 
 /// Names what a test did not do, for want of it on this machine.

@@ -11,11 +11,11 @@ use super::{PATIENCE, PYTHON, Trial, has_python};
 use crate::sandbox::{Bind, ImageRoot, Isolation, View};
 
 #[tokio::test]
-async fn an_instance_is_the_first_process_and_nobody() {
+async fn an_instance_is_the_child_of_its_init_and_nobody() {
     let trial = Trial::new("nobody");
     let ended = trial
         .shell(
-            "echo $$; id -u; id -g; hostname 2>/dev/null || uname -n; pwd; \
+            "echo $$ $PPID; id -u; id -g; hostname 2>/dev/null || uname -n; pwd; \
              grep -E '^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp|Groups):' /proc/self/status; \
              ls -d /proc/[0-9]* | wc -l; ulimit -n; umask",
         )
@@ -23,7 +23,7 @@ async fn an_instance_is_the_first_process_and_nobody() {
     let none = "0000000000000000";
     let groups = if rustix::process::geteuid().is_root() { "Groups:\t \n" } else { "" };
     let expected = format!(
-        "1\n993\n990\n169-254-1-1\n/var/task\n{groups}CapInh:\t{none}\nCapPrm:\t{none}\n\
+        "2 1\n993\n990\n169-254-1-1\n/var/task\n{groups}CapInh:\t{none}\nCapPrm:\t{none}\n\
          CapEff:\t{none}\nCapBnd:\t{none}\nCapAmb:\t{none}\nNoNewPrivs:\t1\nSeccomp:\t2\n"
     );
     let out = if groups.is_empty() {
@@ -33,9 +33,9 @@ async fn an_instance_is_the_first_process_and_nobody() {
     };
     assert!(out.starts_with(&expected), "{ended:?}");
     let rest: Vec<_> = out[expected.len()..].split_whitespace().collect();
-    // The shell, `ls` and `wc`: no process of the host.
+    // Init, the shell, `ls` and `wc`: no process of the host.
     let processes: u32 = rest[0].parse().unwrap();
-    assert!(processes <= 4, "{processes} processes");
+    assert!(processes <= 5, "{processes} processes");
     assert_eq!(rest[1..], ["1024", "0022"]);
 }
 
