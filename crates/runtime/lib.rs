@@ -5,7 +5,8 @@
 //! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `sandbox/` (what an instance may not do), `bootstrap/` (what runs inside).
+//! handler does not), `sandbox/` (what an instance may not do), `init/` (its first process),
+//! `bootstrap/` (what runs inside).
 
 mod api;
 mod bandwidth;

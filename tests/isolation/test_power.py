@@ -28,6 +28,7 @@ CALLS = {
     "keyctl": (250, 219, [0, -3, 0]),
     "ptrace": (101, 117, [0, 0, 0, 0]),
     "process_vm_readv": (310, 270, [1, 0, 0, 0, 0, 0]),
+    "process_vm_writev": (311, 271, [1, 0, 0, 0, 0, 0]),
     "pidfd_getfd": (438, 438, [0, 0, 0]),
     "init_module": (175, 105, [0, 0, ""]),
     "kexec_load": (246, 104, [0, 0, 0, 0]),
@@ -226,3 +227,39 @@ def test_control_groups_are_not_there(run_inside):
         return os.path.exists("/sys/fs/cgroup"), [it for it in kinds if "cgroup" in it]
 
     assert run_inside(attack) == [False, []]
+
+
+def test_the_init_of_its_sandbox_is_out_of_reach(run_inside):
+    def attack():
+        import os
+
+        reached = []
+        for name in ("environ", "mem", "maps", "syscall", "auxv", "io", "stack"):
+            try:
+                open(f"/proc/1/{name}", "rb").read(1)
+                reached.append(name)
+            except OSError:
+                pass
+        for name in ("oom_score_adj", "clear_refs", "comm", "setgroups"):
+            try:
+                open(f"/proc/1/{name}", "wb").close()
+                reached.append(name)
+            except OSError:
+                pass
+        for name in ("exe", "cwd", "root", "fd/0", "fd/1", "ns/user"):
+            try:
+                reached.append(os.readlink(f"/proc/1/{name}"))
+            except OSError:
+                pass
+        try:
+            reached += os.listdir("/proc/1/fd")
+        except OSError:
+            pass
+        for number in range(1, 65):
+            try:
+                os.kill(1, number)
+            except OSError:
+                pass
+        return reached, os.getppid()
+
+    assert run_inside(attack) == [[], 1]

@@ -26,6 +26,10 @@ def handler(event, context):
         sys.exit(event["code"])
     if what == "crash":
         ctypes.string_at(0)
+    if what == "abort":
+        os.abort()
+    if what == "signal":
+        os.kill(os.getpid(), event["number"])
     if what == "memory":
         hoard = []
         while True:
@@ -132,6 +136,9 @@ def test_a_function_that_takes_too_long_is_stopped(server, client, name):
          "Runtime exited without providing a reason"),
         ({"what": "crash"}, "Runtime.ExitError",
          "Runtime exited with error: signal: segmentation fault"),
+        ({"what": "abort"}, "Runtime.ExitError", "Runtime exited with error: signal: aborted"),
+        ({"what": "signal", "number": 15}, "Runtime.ExitError",
+         "Runtime exited with error: signal: terminated"),
     ],
 )
 def test_a_runtime_that_ends_is_told(client, faulty, event, error_type, reason):

@@ -1,6 +1,6 @@
 //! What the machine has for sandboxes, and how to mend what it lacks.
 
-use super::{HostId, Program, Sandboxer, Spec, StartError};
+use super::{HostId, INIT_FILE, Program, Sandboxer, Spec, StartError};
 
 /// One thing the machine was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,10 @@ fn advice(error: &StartError) -> &'static str {
             "The container that the server runs in hides parts of /proc: run it with \
              --security-opt systempaths=unconfined. Or set isolation to process, which isolates \
              nothing."
+        }
+        INIT_FILE => {
+            "Allow programs in files without a name: sysctl vm.memfd_noexec=0. Or set isolation to \
+             process, which isolates nothing."
         }
         _ => "The sandbox needs Linux 5.12 or newer. Or set isolation to process.",
     }

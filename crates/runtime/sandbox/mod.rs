@@ -65,11 +65,14 @@ struct Machine {
     image_base: Arc<[root::Entry]>,
     filters: Arc<seccomp::Filters>,
     landlock_abi: u32,
-    /// The file of the program that is every sandbox's first.
-    init: Arc<OwnedFd>,
+    /// The file of the program that is every sandbox's first; none: the text says why.
+    init: Result<Arc<OwnedFd>, String>,
     spawner: Spawner,
     reaper: Reaper,
 }
+
+/// The step of a start that wants the file of the first program.
+const INIT_FILE: &str = "make init's file";
 
 /// A step of a start failed. Nothing of the instance is left.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +111,7 @@ impl Sandboxer {
             image_base: root::image_base().into(),
             filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
             landlock_abi: landlock::abi(),
-            init: Arc::new(init::file().map_err(StartError::at("init's file"))?),
+            init: init::file().map(Arc::new).map_err(|error| error.to_string()),
             spawner: Spawner::new().map_err(StartError::at("spawner thread"))?,
             reaper: Reaper::new().map_err(StartError::at("reaper thread"))?,
         };

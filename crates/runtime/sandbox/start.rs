@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::{
-    Isolation, Machine, StartError,
+    INIT_FILE, Isolation, Machine, StartError,
     cgroup::Cgroup,
     child,
     failure::Failure,
@@ -193,6 +193,8 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
         .map(|cgroups| cgroups.create(&spec.id, &limits))
         .transpose()
         .map_err(StartError::at("create the cgroup"))?;
+    let no_init = |why| StartError { step: INIT_FILE, source: io::Error::other(why) };
+    let init = machine.init.clone().map_err(no_init)?;
     let cage = Cage {
         drop_groups: machine.rights == Rights::Root,
         root: Arc::new(match &spec.image {
@@ -205,7 +207,7 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
         limits,
         landlock_abi: machine.landlock_abi,
         filters: machine.filters.clone(),
-        init: machine.init.clone(),
+        init,
     };
     Ok((cage, cgroup))
 }

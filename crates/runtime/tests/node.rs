@@ -115,7 +115,8 @@ async fn what_nobody_catches_ends_the_instance() {
         "exports.handler = (event, context, callback) => {\n  \
          if (event === 1) setTimeout(() => { throw new RangeError('late'); }, 1);\n  \
          else if (event === 2) Promise.reject(new Error('lost'));\n  \
-         else if (event === 3) process.exit(5);\n  else callback(null, 'fine');\n};",
+         else if (event === 3) process.exit(5);\n  else if (event === 5) process.abort();\n  \
+         else callback(null, 'fine');\n};",
     );
     let cases = [
         ("1", "RangeError"),
@@ -126,6 +127,9 @@ async fn what_nobody_catches_ends_the_instance() {
         assert_eq!(trial.failure(&function, event).await["errorType"], error_type);
         assert_eq!(trial.answer(&function, "4").await, "fine");
     }
+    let aborted = trial.failure(&function, "5").await;
+    let reason = "Runtime exited with error: signal: aborted";
+    assert!(aborted["errorMessage"].as_str().unwrap().ends_with(reason), "{aborted}");
     trial.pool.shutdown().await;
 }
 

@@ -244,12 +244,17 @@ async fn exits_end_the_invocation_and_not_the_next() {
     let function = trial.python(
         "import os, sys\ndef handler(event, context):\n    \
          if event == 0: sys.exit()\n    if event == 3: sys.exit(3)\n    \
-         if event == 9: os.kill(os.getpid(), 11)\n    if event == 7: os._exit(7)\n    return 'fine'\n",
+         if event > 100: os.kill(os.getpid(), event - 100)\n    if event == 9: os.abort()\n    \
+         if event == 7: os._exit(7)\n    return 'fine'\n",
     );
     for (event, reason) in [
         ("0", "Runtime exited without providing a reason"),
         ("3", "Runtime exited with error: exit status 3"),
         ("7", "Runtime exited with error: exit status 7"),
+        ("9", "Runtime exited with error: signal: aborted"),
+        ("109", "Runtime exited with error: signal: killed"),
+        ("111", "Runtime exited with error: signal: segmentation fault"),
+        ("115", "Runtime exited with error: signal: terminated"),
     ] {
         let outcome = trial.invoke(&function, event).await;
         let (document, tail) = (support::json(&outcome.payload), text(&outcome.log_tail));
