@@ -20,6 +20,7 @@ use crate::{
     DeliveryError, Directory, Gauges,
     dead::{self, Dead},
     outbox::{self, Arrival, Item},
+    parked::{Parked, Stub},
 };
 
 /// Deliveries under way at once to one target: at first, and at most. A target that takes its time
@@ -29,8 +30,8 @@ const FIRST_ACTIVE: usize = 8;
 const MAX_ACTIVE: usize = 256;
 /// How often the places of busy targets are looked at. Deliveries that take longer are slow.
 const GROW_EVERY: Duration = Duration::from_millis(50);
-/// Deliveries held in memory; those beyond stay in the store until there is room.
-const MAX_HELD: usize = 20_000;
+/// Deliveries held in memory; those beyond stay in the store until there is room. Tests overflow it.
+pub(crate) const MAX_HELD: usize = if cfg!(test) { 1000 } else { 20_000 };
 /// Rows read from the store at a time.
 const REFILL_ROWS: usize = 256;
 /// Their payloads together.
@@ -58,14 +59,16 @@ pub(crate) struct Worker {
     targets: HashMap<Arn, Target>,
     /// Waiting for an earlier delivery of the same order key; a key is here while one is active.
     lanes: HashMap<String, VecDeque<Item>>,
-    /// Waiting for their next attempt.
+    /// Waiting a short time for their next attempt, or others wait for them.
     retries: BTreeMap<(Millis, u64), Item>,
+    /// Waiting longer.
+    parked: Parked,
     /// Under way: deliveries and the removal of finished rows.
     active: JoinSet<Step>,
     /// Rows to change with the next commit.
     finished: Batch,
     committing: bool,
-    /// Numbers of what is in memory in any of the above.
+    /// Numbers of what is in any of the above.
     held: HashSet<u64>,
     held_bytes: usize,
     /// Rows behind this number are in the store only.
@@ -121,6 +124,7 @@ impl Worker {
             targets: HashMap::new(),
             lanes: HashMap::new(),
             retries: BTreeMap::new(),
+            parked: Parked::default(),
             active: JoinSet::new(),
             finished: Batch::new(),
             committing: false,
@@ -142,6 +146,7 @@ impl Worker {
         let mut sweep_at = self.clock.now();
         while !*stop.borrow() {
             self.refill().await;
+            self.unpark().await;
             if sweep_at <= self.clock.now() {
                 self.sweep().await;
                 sweep_at = self.clock.now().plus(SWEEP_EVERY.as_millis() as u64);
@@ -149,6 +154,8 @@ impl Worker {
             self.start_commit();
             self.gauges.held.store(self.held.len(), Ordering::Relaxed);
             let retry_at = self.retries.keys().next().map(|(at, _)| *at);
+            let retry_at = retry_at.into_iter().chain(self.parked.next()).min();
+            let more_to_read = self.has_room() && self.parked.is_due();
             let busy = self.targets.values().any(|target| !target.ready.is_empty());
             if busy && grow_at.is_none() {
                 grow_at = Some(self.clock.now().plus(GROW_EVERY.as_millis() as u64));
@@ -157,6 +164,7 @@ impl Worker {
                 Some(arrival) = arrivals.recv() => self.arrive(arrival),
                 Some(done) = self.active.join_next() => self.finish(done),
                 () = wait_until(&self.clock, retry_at) => self.wake_retries(),
+                () = std::future::ready(()), if more_to_read => {}
                 () = self.clock.sleep_until(sweep_at) => {}
                 () = wait_until(&self.clock, grow_at), if busy => {
                     grow_at = None;
@@ -205,11 +213,21 @@ impl Worker {
         if known || left_to_refill {
             return;
         }
-        if self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES {
+        if self.in_memory() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES {
             self.overflow_after = Some(item.number - 1);
             return;
         }
         self.queue(item);
+    }
+
+    /// Deliveries that are in memory with all that they carry.
+    fn in_memory(&self) -> usize {
+        self.held.len() - self.parked.len()
+    }
+
+    /// Whether more may be read from the store.
+    fn has_room(&self) -> bool {
+        self.in_memory() <= MAX_HELD / 2 && self.held_bytes <= MAX_HELD_BYTES / 2
     }
 
     fn queue(&mut self, item: Item) {
@@ -228,23 +246,62 @@ impl Worker {
 
     /// Lets a delivery go, now or when its moment or its target's turn comes.
     fn ready(&mut self, item: Item) {
-        if item.delivery.due > self.clock.now() {
-            self.retries.insert((item.delivery.due, item.number), item);
-            return;
+        match item.delivery.due {
+            due if due > self.clock.now() => self.wait(item, due),
+            _ => self.go(item),
         }
+    }
+
+    fn go(&mut self, item: Item) {
         let arn = item.delivery.target.clone();
         self.targets.entry(arn.clone()).or_default().ready.push_back(item);
         self.start(&arn);
     }
 
+    /// Lets a delivery wait for a moment. What waits long must not keep others out of memory.
+    fn wait(&mut self, item: Item, until: Millis) {
+        let Item { number, delivery } = &item;
+        if delivery.order.is_empty() && self.parked.takes(self.clock.now(), until) {
+            self.held_bytes -= delivery.payload.len();
+            self.parked.park(Stub { number: *number, failures: delivery.failures }, until);
+        } else {
+            self.retries.insert((until, *number), item);
+        }
+    }
+
+    /// Reads the rows of what was parked and is due, if there is room.
+    async fn unpark(&mut self) {
+        if !self.has_room() {
+            return;
+        }
+        for stub in self.parked.take_due(REFILL_ROWS) {
+            match outbox::read(&self.store, stub.number).await {
+                Ok(Some(mut item)) => {
+                    item.delivery.failures = stub.failures;
+                    self.held_bytes += item.delivery.payload.len();
+                    self.go(item);
+                }
+                // Its row is gone, and so is it.
+                Ok(None) => {
+                    self.held.remove(&stub.number);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "reading a delivery failed");
+                    let until = self.clock.now().plus(AFTER_READ_ERROR.as_millis() as u64);
+                    self.parked.park(stub, until);
+                }
+            }
+        }
+    }
+
     /// Reads rows that memory had no room for.
     async fn refill(&mut self) {
         let Some(after) = self.overflow_after else { return };
-        if self.held.len() > MAX_HELD / 2 || self.held_bytes > MAX_HELD_BYTES / 2 {
+        if !self.has_room() {
             return;
         }
         // In steps: a thousand payloads of the greatest size fit the machine, twenty thousand do not.
-        let room = (MAX_HELD - self.held.len()).min(REFILL_ROWS);
+        let room = (MAX_HELD - self.in_memory()).min(REFILL_ROWS);
         match outbox::load(&self.store, Some(after), room).await {
             Ok(items) => {
                 self.overflow_after =
@@ -343,8 +400,7 @@ impl Worker {
                 delivery.failures = 0;
                 delivery.due = at;
                 self.finished.put(outbox::row(item.number), &*delivery);
-                self.retries.insert((at, item.number), item);
-                return;
+                return self.wait(item, at);
             }
             Err(DeliveryError::RetryBefore { end, reason }) => {
                 let at = next_try(delivery.failures, now).min(end.max(now.plus(1)));
@@ -378,7 +434,7 @@ impl Worker {
     fn try_again(&mut self, mut item: Item, at: Millis, reason: &str) {
         tracing::debug!(target = %item.delivery.target, reason, "delivery is tried again");
         item.delivery.failures += 1;
-        self.retries.insert((at, item.number), item);
+        self.wait(item, at);
     }
 
     /// Lets the next delivery of an order key go.
@@ -394,14 +450,13 @@ impl Worker {
 
     fn wake_retries(&mut self) {
         let now = self.clock.now();
+        self.parked.wake(now);
         while let Some(entry) = self.retries.first_entry() {
             if entry.key().0 > now {
                 return;
             }
             let item = entry.remove();
-            let arn = item.delivery.target.clone();
-            self.targets.entry(arn.clone()).or_default().ready.push_back(item);
-            self.start(&arn);
+            self.go(item);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! another: each sees the others as a [`Target`], a [`Queue`], [`Objects`] … found by ARN.
 //!
 //! Read in this order: `ports` (what services offer each other), `delivery` (one event on its way),
-//! `outbox` (its row), `deliver` (the worker), `dead` (what no target took).
+//! `outbox` (its row), `deliver` (the worker), `parked` (what waits long), `dead` (what no target took).
 //!
 //! Invariant: a delivery is a row in the transaction of its cause; it is gone only when its target
 //! has made it durable, or a dead-letter record has.
@@ -12,6 +12,7 @@ mod deliver;
 mod delivery;
 mod guarded;
 mod outbox;
+mod parked;
 mod ports;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,7 @@ pub(crate) struct Gauges {
 /// How many deliveries there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusStatus {
-    /// In memory, on their way or waiting for their next attempt.
+    /// On their way or waiting for their next attempt, but for those that memory has no room for.
     pub waiting: usize,
     /// That no target took, in the last fourteen days.
     pub dead: usize,

@@ -101,6 +101,12 @@ pub(crate) async fn load(
         .collect())
 }
 
+/// One delivery, if its row is there.
+pub(crate) async fn read(store: &Store, number: u64) -> Result<Option<Item>, store::ReadError> {
+    let delivery = store.read(&row(number)).await?;
+    Ok(delivery.map(|delivery| Item { number, delivery }))
+}
+
 /// Those of `items` whose rows are in the store.
 pub(crate) async fn committed(store: &Store, items: Vec<Item>) -> Vec<Item> {
     let mut found = Vec::new();

@@ -11,7 +11,7 @@ use kit::{Arn, Caller, Clock};
 use store::{Batch, DataFolder, Key, Store};
 use tokio::sync::Notify;
 
-use crate::{Bus, Delivery, DeliveryError, Directory, Origin, Target};
+use crate::{Bus, Delivery, DeliveryError, Directory, Origin, Target, deliver::MAX_HELD};
 
 type Answer = Result<(), DeliveryError>;
 
@@ -201,6 +201,32 @@ async fn a_failure_is_tried_again_when_its_backoff_has_passed() {
     world.target.until(|it| it.tried.lock().unwrap().len() == 1).await;
     world.clock.advance(Duration::from_secs(1));
     world.target.until(|it| it.taken() == ["a#0"]).await;
+}
+
+#[tokio::test]
+async fn any_number_that_waits_for_long_keeps_nobody_else_out() {
+    const WAITING: usize = MAX_HELD + 100;
+    let world = World::new().await;
+    let (busy, minute) = ("busy".to_owned(), world.clock.now().plus_seconds(60));
+    let later = || Err(DeliveryError::RetryAt { at: minute, reason: busy.clone() });
+    world.target.will("a", (0..WAITING).map(|_| later()).collect());
+    world.bus.start();
+    let caller = Caller::internal(kit::AccountId::DEFAULT, kit::Region::default(), minute);
+    let arn = caller.arn("sqs", "q");
+    let delivery = || {
+        let caller = Caller { now: world.clock.now(), ..caller.clone() };
+        Delivery::new(arn.clone(), "s3.amazonaws.com", arn.clone(), &caller, "a".to_owned())
+    };
+    let mut batch = Batch::new();
+    let ticket = world.bus.enqueue(&mut batch, (0..WAITING).map(|_| delivery()).collect());
+    world.store.commit(batch).await.unwrap();
+    ticket.release();
+    world.target.until(|it| it.tried.lock().unwrap().len() == WAITING).await;
+    world.send("b", "").await;
+    world.target.until(|it| it.taken.lock().unwrap().len() == 1).await;
+    world.clock.advance(Duration::from_secs(60));
+    world.target.until(|it| it.taken.lock().unwrap().len() == WAITING + 1).await;
+    world.until_rows("bus/outbox", 0).await;
 }
 
 #[tokio::test]
