@@ -29,21 +29,44 @@ const NODE: Files = files!("node":
     "streaming.js"
 );
 
+const JAVA: Files = files!("java":
+    "com/amazonaws/services/lambda/runtime/Client.java"
+    "com/amazonaws/services/lambda/runtime/ClientContext.java"
+    "com/amazonaws/services/lambda/runtime/CognitoIdentity.java"
+    "com/amazonaws/services/lambda/runtime/Context.java"
+    "com/amazonaws/services/lambda/runtime/CustomPojoSerializer.java"
+    "com/amazonaws/services/lambda/runtime/LambdaLogger.java"
+    "com/amazonaws/services/lambda/runtime/LambdaRuntime.java"
+    "com/amazonaws/services/lambda/runtime/LambdaRuntimeInternal.java"
+    "com/amazonaws/services/lambda/runtime/RequestHandler.java"
+    "com/amazonaws/services/lambda/runtime/RequestStreamHandler.java"
+    "com/amazonaws/services/lambda/runtime/logging/LogFormat.java"
+    "com/amazonaws/services/lambda/runtime/logging/LogLevel.java"
+    "lampejo/Bean.java" "lampejo/Binder.java" "lampejo/Bootstrap.java" "lampejo/EventNames.java"
+    "lampejo/Fault.java" "lampejo/Handler.java" "lampejo/Handlers.java" "lampejo/Invocation.java"
+    "lampejo/InvocationContext.java" "lampejo/Json.java" "lampejo/JsonReader.java"
+    "lampejo/JsonWriter.java" "lampejo/Log.java" "lampejo/RuntimeApi.java" "lampejo/Scalars.java"
+    "lampejo/Times.java" "lampejo/Trace.java" "lampejo/Types.java"
+);
+
 /// Where the bootstraps are on the host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Bootstraps {
     /// The folder of `bootstrap.py`.
     pub(crate) python: PathBuf,
     /// The folder of `bootstrap.js`.
     pub(crate) node: PathBuf,
+    /// The folder of Java's sources.
+    pub(crate) java: PathBuf,
 }
 
 impl Bootstraps {
-    /// The folder of a language's; provided runtimes bring their own.
+    /// The folder of a language's, of Java's the sources; provided runtimes bring their own.
     pub(crate) fn of(&self, language: Language) -> Option<&PathBuf> {
         match language {
             Language::Python => Some(&self.python),
             Language::Node => Some(&self.node),
+            Language::Java => Some(&self.java),
             Language::Provided => None,
         }
     }
@@ -56,6 +79,7 @@ impl Bootstraps {
         Ok(Bootstraps {
             python: write(&folder, "python", PYTHON)?,
             node: write(&folder, "node", NODE)?,
+            java: write(&folder, "java", JAVA)?,
         })
     }
 }

@@ -5,8 +5,8 @@
 //! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `sandbox/` (what an instance may not do), `init/` (its first process),
-//! `bootstrap/` (what runs inside).
+//! handler does not), `java` (our classes for a JVM, and its options), `sandbox/` (what an instance may
+//! not do), `init/` (its first process), `bootstrap/` (what runs inside).
 
 mod api;
 mod bandwidth;
@@ -21,6 +21,7 @@ mod http;
 mod image;
 mod instance;
 mod invoke;
+mod java;
 mod languages;
 mod lines;
 mod log;

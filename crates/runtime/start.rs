@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     io,
     ops::Range,
     path::{Path, PathBuf},
@@ -20,6 +21,7 @@ use crate::{
     function::{Function, RuntimeError, Surroundings},
     image,
     instance::{Instance, Slot},
+    java,
     languages::{Language, Languages, Provider},
     log::Log,
     sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
@@ -118,7 +120,10 @@ impl Starter {
         initialization: Initialization,
     ) -> Result<Arc<Instance>, NotStarted> {
         let credentials = self.surroundings.credentials(function).await;
-        let bootstrap = self.bootstraps.of(provider.language);
+        let bootstrap = match provider.language {
+            Language::Java => Some(java::classes(&self.bootstraps.java, provider)),
+            language => self.bootstraps.of(language).cloned(),
+        };
         let sdk = sdk::installed(&self.data, provider.language);
         let of = Surrounded {
             function,
@@ -126,7 +131,7 @@ impl Starter {
             credentials: &credentials,
             log_stream: log.stream(),
             initialization,
-            bootstrap,
+            bootstrap: bootstrap.as_ref(),
             sdk: sdk.as_ref(),
         };
         let own = match (&function.image, provider.language) {
@@ -138,7 +143,7 @@ impl Starter {
         let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
         let sandboxed = started.map_err(|error| match &function.image {
             Some(image) => image::not_started(image, error),
-            None => not_started(error, own.is_some()),
+            None => not_started(error, own.is_some(), exec_wrapper(&of)),
         })?;
         let (function, log) = (function.clone(), log.clone());
         Ok(Arc::new(Instance::new(
@@ -250,11 +255,17 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
             }
             argv.push(view.path(&bootstrap.join("bootstrap.py")).into());
             argv.push(of.sdk.map(|sdk| view.path(sdk).into_os_string()).unwrap_or_default());
-            // A later layer covers an earlier one; a sandbox sees them as one.
-            let mut layers: Vec<PathBuf> =
-                of.function.layers.iter().rev().map(|layer| view.path(layer)).collect();
-            layers.dedup();
-            argv.extend(layers.into_iter().map(PathBuf::into_os_string));
+            argv.extend(layers(of, view));
+        }
+        (Some(bootstrap), _) if of.provider.language == Language::Java => {
+            argv.push(of.provider.executable.clone().into_os_string());
+            let own = of.function.environment.get("JAVA_TOOL_OPTIONS");
+            let options = java::options(of.function.memory_mib, own.map_or("", String::as_str));
+            argv.extend(options.into_iter().map(Into::into));
+            argv.push("-cp".into());
+            argv.push(view.path(&bootstrap.join(java::ARCHIVE)).into());
+            argv.push(java::MAIN.into());
+            argv.extend(layers(of, view));
         }
         (Some(bootstrap), _) => {
             argv.push(of.provider.executable.clone().into_os_string());
@@ -265,7 +276,25 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
         }
         (None, own) => argv.extend(own.map(|own| view.path(own).into_os_string())),
     }
+    if let Some(wrapper) = exec_wrapper(of) {
+        argv.insert(0, wrapper.into());
+    }
     Program { argv, environment }
+}
+
+/// The function's layers. A later one covers an earlier one; a sandbox sees them as one.
+fn layers(of: &Surrounded<'_>, view: &View) -> Vec<OsString> {
+    let mut layers: Vec<PathBuf> =
+        of.function.layers.iter().rev().map(|layer| view.path(layer)).collect();
+    layers.dedup();
+    layers.into_iter().map(PathBuf::into_os_string).collect()
+}
+
+/// A program of the function's or a layer's that starts the runtime: it gets the command line.
+fn exec_wrapper<'a>(of: &Surrounded<'a>) -> Option<&'a str> {
+    let wrapper = of.function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")?;
+    let is_managed = of.provider.language != Language::Provided;
+    (is_managed && !wrapper.is_empty()).then_some(wrapper)
 }
 
 /// Where a sandbox sees the SDK: last in Python's search path as Lambda's own site-packages are;
@@ -288,7 +317,11 @@ fn own_bootstrap(function: &Function) -> Result<PathBuf, NotStarted> {
     })
 }
 
-fn not_started(error: StartError, own_program: bool) -> NotStarted {
+fn not_started(error: StartError, own_program: bool, wrapper: Option<&str>) -> NotStarted {
+    if let (Some(wrapper), EXEC) = (wrapper, error.step) {
+        let text = format!("fork/exec {wrapper}: {}", exec_reason(&error.source));
+        return NotStarted::Function(Fault::Entrypoint(text), 0.0);
+    }
     // What the kernel says of the user's program is the user's to know.
     if own_program && error.step == EXEC {
         let text = format!("fork/exec /var/task/bootstrap: {}", exec_reason(&error.source));

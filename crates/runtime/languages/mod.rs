@@ -4,6 +4,7 @@
 //!
 //! Read next: one file per language, which says where its interpreters may be and how they are asked.
 
+mod java;
 mod node;
 mod python;
 
@@ -15,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::{bootstrap::Bootstraps, function::RuntimeError};
+use crate::{bootstrap::Bootstraps, function::RuntimeError, java as jvm};
 
 /// What a function's runtime is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub enum Language {
     Python,
     /// `nodejs22.x`.
     Node,
+    /// `java21`.
+    Java,
     /// `provided.al2023`: the function brings its own `bootstrap`. Or an image, which brings all.
     Provided,
 }
@@ -52,7 +55,7 @@ struct Answer {
     prefix: PathBuf,
 }
 
-const FINDERS: [&Finder; 2] = [&python::FINDER, &node::FINDER];
+const FINDERS: [&Finder; 3] = [&python::FINDER, &node::FINDER, &java::FINDER];
 
 const PROVIDED: [&str; 3] = ["provided", "provided.al2", "provided.al2023"];
 
@@ -113,8 +116,17 @@ impl Languages {
         Languages { nearest, bootstraps, found: Mutex::default() }
     }
 
-    /// What serves the runtime. May start an interpreter the first time, and wait for it.
+    /// What serves the runtime, ready to start. May start an interpreter the first time, and wait
+    /// for it.
     pub(crate) fn provider(&self, runtime: &str) -> Result<Arc<Provider>, RuntimeError> {
+        let provider = self.found(runtime)?;
+        if provider.language == Language::Java {
+            jvm::prepare(&self.bootstraps.java, &provider)?;
+        }
+        Ok(provider)
+    }
+
+    fn found(&self, runtime: &str) -> Result<Arc<Provider>, RuntimeError> {
         let known = self.found.lock().expect("nothing panics while it holds this lock");
         if let Some(provider) = known.get(runtime) {
             return Ok(provider.clone());
@@ -129,7 +141,7 @@ impl Languages {
     /// The runtimes that this machine can run.
     pub(crate) fn all(&self) -> Vec<(&'static str, Arc<Provider>)> {
         let named = FINDERS.iter().flat_map(|finder| finder.runtimes).chain(&PROVIDED);
-        named.filter_map(|name| Some((*name, self.provider(name).ok()?))).collect()
+        named.filter_map(|name| Some((*name, self.found(name).ok()?))).collect()
     }
 
     fn find(&self, runtime: &str) -> Result<Provider, RuntimeError> {
@@ -138,7 +150,7 @@ impl Languages {
             return Ok(Provider::provided(system));
         }
         let (finder, version) = finder(runtime).ok_or_else(|| {
-            let text = "lampejo runs python3.x, nodejs and provided runtimes; \
+            let text = "lampejo runs python3.x, nodejs, java and provided runtimes; \
                         compiled languages run as provided.al2023";
             RuntimeError::NoInterpreter(format!("the runtime {runtime} is not supported: {text}"))
         })?;
@@ -227,7 +239,7 @@ mod tests {
     use super::*;
 
     fn languages() -> Languages {
-        Languages::new(false, Bootstraps { python: PathBuf::new(), node: PathBuf::new() })
+        Languages::new(false, Bootstraps::default())
     }
 
     #[test]
@@ -235,7 +247,10 @@ mod tests {
         let split = |runtime| finder(runtime).map(|(finder, version)| (finder.language, version));
         assert_eq!(split("python3.13"), Some((Language::Python, "3.13")));
         assert_eq!(split("nodejs22.x"), Some((Language::Node, "22")));
-        for unknown in ["python2.7", "python3.x", "nodejs", "java21", "provided.al9", ""] {
+        assert_eq!(split("java8.al2"), Some((Language::Java, "8")));
+        assert_eq!(split("java21"), Some((Language::Java, "21")));
+        for unknown in ["python2.7", "python3.x", "nodejs", "java", "java17.x", "provided.al9", ""]
+        {
             assert_eq!(split(unknown), None, "{unknown}");
         }
     }
@@ -246,6 +261,7 @@ mod tests {
             |language, version: &str| Provider { language, ..Provider::provided(version) }.label();
         assert_eq!(label(Language::Python, "3.11.7"), "python:3.11.v7");
         assert_eq!(label(Language::Node, "20.20.2"), "nodejs:20.v20.2");
+        assert_eq!(label(Language::Java, "17.0.15"), "java:17.v0.15");
         assert_eq!(label(Language::Provided, "al2023"), "provided:al2023.v1");
     }
 
@@ -261,7 +277,9 @@ mod tests {
     fn what_is_missing_is_said_with_the_way_to_get_it() {
         let text = languages().provider("python3.99").unwrap_err().to_string();
         assert!(text.contains("uv python install 3.99"), "{text}");
-        let text = languages().provider("java21").unwrap_err().to_string();
+        let text = languages().provider("java99").unwrap_err().to_string();
+        assert!(text.contains("openjdk-99-jdk-headless"), "{text}");
+        let text = languages().provider("ruby3.4").unwrap_err().to_string();
         assert!(text.contains("provided.al2023"), "{text}");
     }
 }
