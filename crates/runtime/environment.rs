@@ -55,6 +55,10 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
     );
     all.insert("LD_LIBRARY_PATH".into(), libraries);
     all.insert("AWS_ENDPOINT_URL".into(), format!("http://{}", view.aws_endpoint));
+    if of.provider.language == Language::Java {
+        // The JVM takes the names of files in the locale's encoding, and hosts may lack LANG's.
+        all.insert("LC_ALL".into(), "C.UTF-8".into());
+    }
     if of.provider.language == Language::Node {
         let major = of.provider.version.split('.').next().unwrap_or_default();
         let modules =

@@ -26,11 +26,9 @@ pub(crate) fn options(memory_mib: u32, own: &str) -> Vec<String> {
         // Lambda's default from Java 17 on; it starts faster on all of them.
         options.push("-XX:TieredStopAtLevel=1".into());
     }
-    // Of a machine without the locale that LANG names, too.
-    options.extend(
-        ["-Djava.net.preferIPv4Stack=true", "-Dfile.encoding=UTF-8", "-Dsun.jnu.encoding=UTF-8"]
-            .map(Into::into),
-    );
+    options.push("-Djava.net.preferIPv4Stack=true".into());
+    // Before Java 18 it would be the locale's.
+    options.push("-Dfile.encoding=UTF-8".into());
     options
 }
 

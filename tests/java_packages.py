@@ -1,0 +1,83 @@
+"""Packages of Java functions: compiled by the machine's JDK, with AWS's own libraries."""
+
+import hashlib
+import pathlib
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+import pytest
+
+from lampejo_server import doctor, package
+
+SOURCES = pathlib.Path(__file__).parent / "scenarios" / "java"
+CENTRAL = "https://repo.maven.apache.org/maven2"
+TIMEOUT_SECONDS = 30
+# What is fetched once into the cache folder, and what must be in it.
+PINS = {
+    "core": (
+        "com/amazonaws/aws-lambda-java-core/1.4.0/aws-lambda-java-core-1.4.0.jar",
+        "575c24393cc1ad645e83e618956eabd89ffe8cc09efae2cb62bc6589154d68ed",
+    ),
+    "events": (
+        "com/amazonaws/aws-lambda-java-events/3.16.1/aws-lambda-java-events-3.16.1.jar",
+        "e090b3832e8b4decbde272b8b0e6dd248115fe20d05f17e00f32a00805892f05",
+    ),
+    "runtime-interface-client": (
+        "com/amazonaws/aws-lambda-java-runtime-interface-client/2.9.0/aws-lambda-java-runtime-interface-client-2.9.0.jar",
+        "26568a5f63bf9e921567e77661be425650abc8972bae2aa0b7e99bab4e4239d9",
+    ),
+    "serialization": (
+        "com/amazonaws/aws-lambda-java-serialization/1.2.0/aws-lambda-java-serialization-1.2.0.jar",
+        "1513c1f945a3213f916a4b2de1760c97b51d84d110f82bbbcf9cfac53d5651e7",
+    ),
+    "joda-time": (
+        "joda-time/joda-time/2.10.8/joda-time-2.10.8.jar",
+        "da04572b431597f0a42e6a7f44973f2bdc975776c25ad3cdb2ba92d17c554a66",
+    ),
+}
+
+
+def runtimes():
+    """The machine's JDKs: {runtime: home folder}."""
+    lines = [line.split() for line in doctor().stdout.splitlines()]
+    found = [line for line in lines if len(line) == 4 and line[1].startswith("java")]
+    # One name each: java17.al2023 is the same JDK.
+    named = [(name, path) for _, name, _, path in found if "al2023" not in name]
+    return {name: pathlib.Path(path).parent.parent for name, path in named}
+
+
+def jar(cache, artifact):
+    """The path of one of AWS's libraries; skips the test if it cannot be had."""
+    path, digest = PINS[artifact]
+    kept = cache / "java" / pathlib.PurePosixPath(path).name
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with urllib.request.urlopen(f"{CENTRAL}/{path}", timeout=TIMEOUT_SECONDS) as answer:
+                content = answer.read()
+        except (urllib.error.URLError, TimeoutError) as error:
+            pytest.skip(f"Maven Central cannot be reached for {artifact}: {error}")
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as file:
+            file.write(content)
+        pathlib.Path(file.name).rename(kept)
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == digest, f"{kept} is not what was pinned"
+    return kept
+
+
+def classes(home, release, jars=()):
+    """The classes of all the tests' sources, as files of a package."""
+    with tempfile.TemporaryDirectory(prefix="lampejo-java-") as folder:
+        sources = [str(path) for path in sorted(SOURCES.rglob("*.java"))]
+        arguments = ["-nowarn", "-proc:none", "-encoding", "UTF-8", "-d", folder]
+        arguments += ["-cp", ":".join(str(path) for path in jars)]
+        arguments += ["--release", str(release)] if release > 8 else []
+        subprocess.run([home / "bin" / "javac", *arguments, *sources], check=True)
+        root = pathlib.Path(folder)
+        return {str(it.relative_to(root)): it.read_bytes() for it in root.rglob("*.class")}
+
+
+def zipped(files, jars=()):
+    """A package of classes with libraries."""
+    return package({**files, **{f"lib/{path.name}": path.read_bytes() for path in jars}})
