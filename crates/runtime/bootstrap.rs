@@ -45,8 +45,8 @@ const JAVA: Files = files!("java":
     "lampejo/Bean.java" "lampejo/Binder.java" "lampejo/Bootstrap.java" "lampejo/EventNames.java"
     "lampejo/Fault.java" "lampejo/Handler.java" "lampejo/Handlers.java" "lampejo/Invocation.java"
     "lampejo/InvocationContext.java" "lampejo/Json.java" "lampejo/JsonReader.java"
-    "lampejo/JsonWriter.java" "lampejo/Log.java" "lampejo/RuntimeApi.java" "lampejo/Scalars.java"
-    "lampejo/Times.java" "lampejo/Trace.java" "lampejo/Types.java"
+    "lampejo/JsonWriter.java" "lampejo/Log.java" "lampejo/Rehearsal.java" "lampejo/RuntimeApi.java"
+    "lampejo/Scalars.java" "lampejo/Times.java" "lampejo/Trace.java" "lampejo/Types.java"
 );
 
 /// Where the bootstraps are on the host.

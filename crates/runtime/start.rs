@@ -257,14 +257,10 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
             argv.push(of.sdk.map(|sdk| view.path(sdk).into_os_string()).unwrap_or_default());
             argv.extend(layers(of, view));
         }
-        (Some(bootstrap), _) if of.provider.language == Language::Java => {
-            argv.push(of.provider.executable.clone().into_os_string());
-            let own = of.function.environment.get("JAVA_TOOL_OPTIONS");
-            let options = java::options(of.function.memory_mib, own.map_or("", String::as_str));
-            argv.extend(options.into_iter().map(Into::into));
-            argv.push("-cp".into());
-            argv.push(view.path(&bootstrap.join(java::ARCHIVE)).into());
-            argv.push(java::MAIN.into());
+        (Some(_), _) if of.provider.language == Language::Java => {
+            // A wrapper may go elsewhere.
+            let starts_in_task = !view.is_the_hosts() && exec_wrapper(of).is_none();
+            argv.extend(java::command(of, view, starts_in_task));
             argv.extend(layers(of, view));
         }
         (Some(bootstrap), _) => {

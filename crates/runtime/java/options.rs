@@ -8,7 +8,7 @@ const METASPACE: (&str, u32) = ("MaxMetaspaceSize", 10);
 const CODE: (&str, u32) = ("ReservedCodeCacheSize", 5);
 
 /// The options before the class path; `own` is the function's `JAVA_TOOL_OPTIONS`.
-pub(crate) fn options(memory_mib: u32, own: &str) -> Vec<String> {
+pub(super) fn options(memory_mib: u32, own: &str) -> Vec<String> {
     let mut options = Vec::new();
     let says = |name: &str| own.split_whitespace().any(|option| option.contains(name));
     for ((name, hundredths), also) in

@@ -28,14 +28,20 @@ public final class Bootstrap {
     private Bootstrap() {}
 
     public static void main(String[] layers) throws IOException {
+        String api = System.getenv("AWS_LAMBDA_RUNTIME_API");
+        run(api, System.getenv("LAMBDA_TASK_ROOT"), System.getenv("_HANDLER"), layers);
+    }
+
+    static void run(String address, String task, String handlerName, String[] layers)
+            throws IOException {
         System.setOut(stream(FileDescriptor.out));
         System.setErr(stream(FileDescriptor.err));
-        RuntimeApi api = new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"));
-        ClassLoader loader = classes(System.getenv("LAMBDA_TASK_ROOT"), layers);
+        RuntimeApi api = new RuntimeApi(address);
+        ClassLoader loader = classes(task, layers);
         Thread.currentThread().setContextClassLoader(loader);
         Handler handler;
         try {
-            handler = Handlers.find(System.getenv("_HANDLER"), loader);
+            handler = Handlers.find(handlerName, loader);
         } catch (Fault fault) {
             Log.LOGGER.error(fault.report());
             api.failInit("Runtime.BadFunctionCode", fault.document());

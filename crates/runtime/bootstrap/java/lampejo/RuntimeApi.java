@@ -2,7 +2,6 @@ package lampejo;
 
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -128,7 +127,8 @@ final class RuntimeApi {
     private int some(byte[] into, int offset) throws IOException {
         int read = in.read(into, offset, into.length - offset);
         if (read < 0) {
-            throw new EOFException("the server has let go of this instance");
+            // The server has let go of this instance.
+            System.exit(0);
         }
         return read;
     }
