@@ -14,22 +14,23 @@ from lampejo_server import doctor, package
 SOURCES = pathlib.Path(__file__).parent / "scenarios" / "java"
 CENTRAL = "https://repo.maven.apache.org/maven2"
 TIMEOUT_SECONDS = 30
+AWS = "com/amazonaws/aws-lambda-java-"
 # What is fetched once into the cache folder, and what must be in it.
 PINS = {
     "core": (
-        "com/amazonaws/aws-lambda-java-core/1.4.0/aws-lambda-java-core-1.4.0.jar",
+        f"{AWS}core/1.4.0/aws-lambda-java-core-1.4.0.jar",
         "575c24393cc1ad645e83e618956eabd89ffe8cc09efae2cb62bc6589154d68ed",
     ),
     "events": (
-        "com/amazonaws/aws-lambda-java-events/3.16.1/aws-lambda-java-events-3.16.1.jar",
+        f"{AWS}events/3.16.1/aws-lambda-java-events-3.16.1.jar",
         "e090b3832e8b4decbde272b8b0e6dd248115fe20d05f17e00f32a00805892f05",
     ),
     "runtime-interface-client": (
-        "com/amazonaws/aws-lambda-java-runtime-interface-client/2.9.0/aws-lambda-java-runtime-interface-client-2.9.0.jar",
+        f"{AWS}runtime-interface-client/2.9.0/aws-lambda-java-runtime-interface-client-2.9.0.jar",
         "26568a5f63bf9e921567e77661be425650abc8972bae2aa0b7e99bab4e4239d9",
     ),
     "serialization": (
-        "com/amazonaws/aws-lambda-java-serialization/1.2.0/aws-lambda-java-serialization-1.2.0.jar",
+        f"{AWS}serialization/1.2.0/aws-lambda-java-serialization-1.2.0.jar",
         "1513c1f945a3213f916a4b2de1760c97b51d84d110f82bbbcf9cfac53d5651e7",
     ),
     "joda-time": (

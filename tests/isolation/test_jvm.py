@@ -1,4 +1,4 @@
-"""A JVM in the sandbox: it lives within the limits of the smallest function, and dies beyond them."""
+"""A JVM in the sandbox: it lives within the smallest function's limits, and dies beyond them."""
 
 import pathlib
 import subprocess
@@ -62,6 +62,6 @@ def test_a_jvm_dies_beyond_its_limit(server, jvm, unharmed):
     value, error = jvm("beyond", MemorySize=256, Environment=MUCH)
     assert error == "Unhandled"
     # Without control groups it is refused the memory, and says so itself.
-    expected = ["Runtime.OutOfMemory"] if server.has_cgroups else ["java.lang.OutOfMemoryError", "Runtime.ExitError"]
-    assert value["errorType"] in expected
+    own_words = ["java.lang.OutOfMemoryError", "Runtime.ExitError"]
+    assert value["errorType"] in (["Runtime.OutOfMemory"] if server.has_cgroups else own_words)
     unharmed()

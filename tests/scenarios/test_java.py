@@ -1,4 +1,4 @@
-"""Java functions on the machine's JDKs: handlers, values, failures, logs and AWS's own libraries."""
+"""Java functions on the machine's JDKs: handlers, values, failures, logs, AWS's own libraries."""
 
 import base64
 import json
@@ -58,9 +58,8 @@ def create(server, java, plain, name):
     def make(handler, code=None, **settings):
         client = server.client("lambda")
         settings = {"Runtime": java, "MemorySize": MEMORY, "Timeout": 20, **settings}
-        client.create_function(
-            FunctionName=name, Handler=handler, Role=ROLE, Code={"ZipFile": code or plain}, **settings
-        )
+        settings |= {"FunctionName": name, "Handler": handler, "Role": ROLE}
+        client.create_function(Code={"ZipFile": code or plain}, **settings)
         wait(client, "function_active_v2", name)
         return client
 
@@ -444,7 +443,8 @@ def test_aws_own_client_of_the_runtime_api_runs_unchanged(
     client = java_packages.jar(cache_folder, "runtime-interface-client")
     jars = [*libraries, client, java_packages.jar(cache_folder, "serialization")]
     main = "com.amazonaws.services.lambda.runtime.api.client.AWSLambda"
-    bootstrap = f'#!/bin/sh\nexec {jdks[java]}/bin/java -cp "/var/task/lib/*:/var/task" {main} "$_HANDLER"\n'
+    command = f'{jdks[java]}/bin/java -cp "/var/task/lib/*:/var/task" {main} "$_HANDLER"'
+    bootstrap = f"#!/bin/sh\nexec {command}\n"
     files = {**classes, "bootstrap": (bootstrap, 0o755)}
     create("example.Forms::order", java_packages.zipped(files, jars), Runtime="provided.al2023")
     answer, kind = server.invoke(name, {"id": 1, "count": 2})

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lampejo_server import ACCOUNT, PYTHON, REGION, eventually
+from lampejo_server import ACCOUNT, PYTHON, REGION, eventually, package
 
 # /tmp counts into a function's memory here, so what fills it needs some.
 MEMORY = 1024
@@ -57,6 +57,19 @@ def handler(event, context):
     assert variables["_X_AMZN_TRACE_ID"].startswith("Root=1-")
     # Nothing of the server's own environment.
     assert not {"HOME", "LAMPEJO_BINARY", "USER"} & set(variables)
+
+
+def test_a_layers_wrapper_starts_the_runtime(needs_sandbox, server, name):
+    wrapper = '#!/bin/sh\nexport WRAPPED="$(basename "$1")"\nexec "$@"\n'
+    layer = server.client("lambda").publish_layer_version(
+        LayerName=name, Content={"ZipFile": package({"wrapper": (wrapper, 0o755)})}
+    )
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}
+    settings = {"Layers": [layer["LayerVersionArn"]], "Environment": {"Variables": variables}}
+    source = "import os\ndef handler(event, context): return os.environ['WRAPPED']\n"
+    server.function(name, source, **settings)
+    answer, kind = server.invoke(name)
+    assert (answer.startswith("python3"), kind) == (True, None)
 
 
 def test_a_function_has_credentials_of_its_role(server, name):

@@ -201,10 +201,9 @@ final class Bean {
             return;
         }
         for (Method method : of.getDeclaredMethods()) {
-            if (Modifier.isStatic(method.getModifiers()) || method.isBridge() || method.isSynthetic()) {
-                continue;
+            if (!Modifier.isStatic(method.getModifiers()) && !method.isSynthetic()) {
+                addMethod(method);
             }
-            addMethod(method);
         }
         addMethods(of.getSuperclass());
     }
@@ -214,7 +213,7 @@ final class Bean {
         int parameters = method.getParameterTypes().length;
         Class<?> returned = method.getReturnType();
         boolean isPublic = Modifier.isPublic(method.getModifiers());
-        boolean is = name.startsWith("is") && (returned == boolean.class || returned == Boolean.class);
+        boolean isTruth = returned == boolean.class || returned == Boolean.class;
         if (parameters == 1 && name.startsWith("set") && name.length() > 3) {
             Property property = property(decapitalized(name.substring(3)));
             if (property.setter == null || fits(property, method)) {
@@ -223,7 +222,8 @@ final class Bean {
         } else if (parameters == 0 && isPublic && name.startsWith("get") && name.length() > 3
                 && returned != void.class) {
             addGetter(name.substring(3), method);
-        } else if (parameters == 0 && isPublic && is && name.length() > 2) {
+        } else if (parameters == 0 && isPublic && name.startsWith("is") && name.length() > 2
+                && isTruth) {
             addGetter(name.substring(2), method);
         }
     }

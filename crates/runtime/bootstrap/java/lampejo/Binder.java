@@ -37,8 +37,8 @@ final class Binder {
             return natural(json);
         }
         if (raw == Optional.class) {
-            Object value = json == null ? null : bind(json, Types.argument(type, Optional.class, 0));
-            return Optional.ofNullable(value);
+            Type held = Types.argument(type, Optional.class, 0);
+            return Optional.ofNullable(json == null ? null : bind(json, held));
         }
         if (json == null) {
             return raw.isPrimitive() ? Array.get(Array.newInstance(raw, 1), 0) : null;

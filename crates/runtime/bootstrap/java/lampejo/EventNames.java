@@ -79,11 +79,10 @@ final class EventNames {
     /** What JSON calls a property. */
     static String name(String property, Map<String, String> names) {
         String name = names.get(plain(property));
-        if (name != null) {
-            return name;
+        if (name != null || !names.containsKey("*")) {
+            return name == null ? property : name;
         }
-        boolean isCapital = names.containsKey("*");
-        return isCapital ? Character.toUpperCase(property.charAt(0)) + property.substring(1) : property;
+        return Character.toUpperCase(property.charAt(0)) + property.substring(1);
     }
 
     private static String plain(String name) {

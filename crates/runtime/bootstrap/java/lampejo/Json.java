@@ -22,7 +22,8 @@ final class Json {
 
     static void useServicesOf(ClassLoader loader) {
         // Looking for services costs more than looking for the file that names them.
-        if (loader.getResource("META-INF/services/" + CustomPojoSerializer.class.getName()) == null) {
+        String file = "META-INF/services/" + CustomPojoSerializer.class.getName();
+        if (loader.getResource(file) == null) {
             return;
         }
         Iterator<CustomPojoSerializer> found =

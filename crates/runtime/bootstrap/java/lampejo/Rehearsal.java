@@ -11,8 +11,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
 /**
- * One invocation that is served from here, while the JVM notes which classes it takes: it keeps them
- * in an archive, and functions start from that.
+ * One invocation that is served from here, while the JVM notes which classes it takes: it keeps
+ * them in an archive, and functions start from that.
  */
 public final class Rehearsal implements RequestHandler<Map<String, Object>, Object> {
     private static final String EVENT = "{\"a\":[1,\"b\",null,true]}";

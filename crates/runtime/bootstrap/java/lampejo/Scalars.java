@@ -46,7 +46,8 @@ final class Scalars {
             return isTrue(json);
         }
         if (type == char.class || type == Character.class) {
-            return json instanceof Number ? (char) number(json).intValue() : json.toString().charAt(0);
+            boolean isNumber = json instanceof Number;
+            return isNumber ? (char) number(json).intValue() : json.toString().charAt(0);
         }
         if (type.isPrimitive() || Number.class.isAssignableFrom(type)) {
             return number(number(json), type);

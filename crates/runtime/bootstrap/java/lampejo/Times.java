@@ -117,7 +117,8 @@ final class Times {
         // Jackson's own format has no colon in the offset.
         int length = text.length();
         boolean isShort = length > 5 && "+-".indexOf(text.charAt(length - 5)) >= 0;
-        String full = isShort ? text.substring(0, length - 2) + ":" + text.substring(length - 2) : text;
+        int at = isShort ? length - 2 : length;
+        String full = text.substring(0, at) + (isShort ? ":" : "") + text.substring(at);
         TemporalAccessor parsed = DateTimeFormatter.ISO_DATE_TIME.parseBest(
                 full, ZonedDateTime::from, LocalDateTime::from);
         return parsed instanceof ZonedDateTime
