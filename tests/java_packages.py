@@ -79,6 +79,19 @@ def classes(home, release, jars=()):
         return {str(it.relative_to(root)): it.read_bytes() for it in root.rglob("*.class")}
 
 
+def run(home, folder, jars, *arguments):
+    """What the only program of a folder prints."""
+    with tempfile.TemporaryDirectory(prefix="lampejo-java-") as classes:
+        sources = [*sorted(folder.rglob("*.java")), SOURCES / "example" / "Order.java"]
+        path = ":".join(str(it) for it in jars)
+        compiler = [home / "bin" / "javac", "-nowarn", "-proc:none", "-encoding", "UTF-8"]
+        subprocess.run([*compiler, "-cp", path, "-d", classes, *sources], check=True)
+        main = ".".join(sources[0].relative_to(folder).with_suffix("").parts)
+        java = [home / "bin" / "java", "-Dfile.encoding=UTF-8", "-cp", f"{path}:{classes}", main]
+        ended = subprocess.run([*java, *arguments], check=True, capture_output=True, text=True)
+        return ended.stdout
+
+
 def zipped(files, jars=()):
     """A package of classes with libraries."""
     return package({**files, **{f"lib/{path.name}": path.read_bytes() for path in jars}})

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import pathlib
+import re
 
 import pytest
 
@@ -9,6 +11,8 @@ import java_packages
 from lampejo_server import ACCOUNT, REGION, ROLE, eventually, package
 
 MEMORY = 512
+# What compares our values with AWS's.
+VALUES = pathlib.Path(__file__).parent / "java_values"
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +53,10 @@ def plain(classes):
 
 def major(runtime):
     return int(runtime.removeprefix("java").split(".")[0])
+
+
+def jdk_version(home):
+    return re.search(r'JAVA_VERSION="([^"]+)"', (home / "release").read_text())[1]
 
 
 @pytest.fixture
@@ -185,6 +193,15 @@ def test_values_are_read_and_written_as_lambda_does(server, create, name):
         "parts": [{"id": "p", "count": 0, "parts": []}],
         "extra": {"a": [1, 2.5, None, {"b": "ü\n\u0001"}]},
     }
+
+
+def test_values_are_those_of_awss_own_library(server, create, jdks, java, libraries, cache_folder):
+    create("example.Hello")
+    # Of the JVM that the function was made for.
+    jvm = f"*-{jdk_version(jdks[java])}-*/runtime/lampejo.jar"
+    [bootstrap] = (server.data / "runtime" / "bootstrap").glob(jvm)
+    jars = [bootstrap, *libraries, java_packages.jar(cache_folder, "serialization")]
+    assert java_packages.run(jdks[java], VALUES, jars, VALUES / "cases.json") == ""
 
 
 def test_the_context_and_the_environment_are_lambdas(server, create, java, name):

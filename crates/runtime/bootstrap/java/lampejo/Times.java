@@ -83,7 +83,7 @@ final class Times {
             return OffsetDateTime.parse(text).withOffsetSameInstant(ZoneOffset.UTC);
         }
         if (type == ZonedDateTime.class) {
-            return ZonedDateTime.parse(text).withZoneSameInstant(ZoneId.of("UTC"));
+            return ZonedDateTime.parse(text).withZoneSameInstant(ZoneOffset.UTC);
         }
         try {
             boolean isZone = ZoneId.class.isAssignableFrom(type);
@@ -138,7 +138,7 @@ final class Times {
             return instant.atOffset(ZoneOffset.UTC);
         }
         if (type == ZonedDateTime.class) {
-            return instant.atZone(ZoneId.of("UTC"));
+            return instant.atZone(ZoneOffset.UTC);
         }
         if (type == Duration.class) {
             return Duration.ofSeconds(seconds, nanos);
