@@ -17,10 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    api,
+    api, bound,
     desk::Desk,
     function::{Function, Surroundings},
     log::{self, Log, Taken},
+    rest::Rest,
     sandbox::{Exit, Sandboxed},
     start::Initialization,
 };
@@ -82,7 +83,10 @@ pub(crate) struct Instance {
     pub(crate) initialization: Initialization,
     /// When it was started.
     pub(crate) born: Millis,
-    sandboxed: Sandboxed,
+    /// Whether it stands still.
+    pub(crate) rest: Rest,
+    /// Its processes.
+    pub(crate) sandboxed: Sandboxed,
     _slot: Slot,
 }
 
@@ -102,6 +106,7 @@ impl Instance {
             init_ms: Mutex::new(None),
             initialization,
             born,
+            rest: Rest::default(),
             sandboxed,
             _slot: slot,
         }
@@ -121,6 +126,21 @@ impl Instance {
     pub(crate) fn begin_throttle(&self) {
         if let Err(error) = self.sandboxed.begin_throttle() {
             tracing::warn!(%error, function = self.function.name, "no limit of processor time");
+        }
+    }
+
+    /// An invocation comes: it must not stand still.
+    pub(crate) fn wake(&self) {
+        if let Err(error) = self.rest.end(|| self.sandboxed.freeze(false)) {
+            tracing::warn!(%error, function = self.function.name, "an instance was not thawed");
+        }
+    }
+
+    /// Freezes it whenever it idles, if it can be.
+    async fn stand_still(&self, clock: &Clock) {
+        if self.sandboxed.freezes() {
+            let error = self.rest.keep(clock, || self.sandboxed.freeze(true)).await;
+            tracing::warn!(%error, function = self.function.name, "an instance was not frozen");
         }
     }
 
@@ -148,6 +168,9 @@ impl Instance {
         let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
         let mut flush_at = None;
         let mut open = [true; 2];
+        let tended = async { tokio::join!(self.stand_still(clock), bound::keep_within(self, clock)) };
+        tokio::pin!(tended);
+        let mut tending = true;
         let exit = loop {
             tokio::select! {
                 exit = self.sandboxed.wait() => break exit,
@@ -169,6 +192,7 @@ impl Instance {
                 () = self.log.begun(), if flush_at.is_none() => {
                     flush_at = Some(clock.now().plus(log::DELAY.as_millis() as u64));
                 }
+                _ = &mut tended, if tending => tending = false,
                 () = until(clock, flush_at) => {
                     flush_at = None;
                     self.log.flush();

@@ -44,6 +44,7 @@ pub(crate) async fn run(
     let (function, log) = (&instance.function, &instance.log);
     let request_id = &invocation.request_id;
     let started = clock.now();
+    instance.wake();
     // What was printed since the last invocation, or in init, comes before START.
     instance.drain();
     if let Some(line) = lines::start(function, started, request_id) {

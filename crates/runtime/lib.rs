@@ -11,6 +11,7 @@
 mod api;
 mod bandwidth;
 mod bootstrap;
+mod bound;
 mod config;
 mod desk;
 mod environment;
@@ -25,6 +26,7 @@ mod languages;
 mod lines;
 mod log;
 mod pool;
+mod rest;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
 mod sdk;

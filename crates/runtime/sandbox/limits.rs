@@ -30,6 +30,7 @@ const LOOSE_MEMORY_MIB: u64 = 512;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     memory_mib: u32,
+    tmp_mib: u32,
     pub(super) pids: u32,
     open_files: u64,
     /// Set when no cgroup bounds memory.
@@ -50,15 +51,21 @@ impl Limits {
         let loose = u64::from(spec.memory_mib) * LOOSE_MEMORY_FACTOR + LOOSE_MEMORY_MIB;
         Limits {
             memory_mib: spec.memory_mib,
+            tmp_mib: spec.tmp_mib,
             pids: spec.pids + INIT_PIDS,
             open_files: hard.min(OPEN_FILES),
             data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
         }
     }
 
-    /// The cgroup's limit.
+    /// What the processes may hold.
     pub(super) fn memory_bytes(&self) -> u64 {
         u64::from(self.memory_mib + KERNEL_MIB) << 20
+    }
+
+    /// What they and `/tmp` may hold together, which a cgroup counts as one.
+    pub(super) fn memory_and_tmp_bytes(&self) -> u64 {
+        self.memory_bytes() + (u64::from(self.tmp_mib) << 20)
     }
 
     /// Microseconds of processor time in `period`.
@@ -95,7 +102,7 @@ mod tests {
     use super::*;
 
     fn limits(memory_mib: u32) -> Limits {
-        Limits { memory_mib, pids: 1024, open_files: 1024, data_bytes: None }
+        Limits { memory_mib, tmp_mib: 512, pids: 1024, open_files: 1024, data_bytes: None }
     }
 
     #[test]
@@ -104,10 +111,13 @@ mod tests {
         assert_eq!(limits(3538).processor_micros(20_000), 40_000);
         assert_eq!(limits(128).processor_micros(20_000), 1447);
         assert_eq!(limits(64).processor_micros(20_000), 1000);
+        // 5.8 processors: "up to 6 vCPUs".
+        assert_eq!(limits(10_240).processor_micros(20_000), 115_771);
     }
 
     #[test]
     fn the_kernels_own_is_not_taken_from_the_function() {
         assert_eq!(limits(128).memory_bytes(), 132 << 20);
+        assert_eq!(limits(128).memory_and_tmp_bytes(), (132 + 512) << 20);
     }
 }
