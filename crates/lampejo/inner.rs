@@ -10,7 +10,7 @@ use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
 use wire::{Body, Raw, full};
 
-use crate::decisions;
+use crate::{decisions, up::INSTANCES};
 
 /// Health, status, cost, what was decided about calls, and for tests the clock.
 pub(crate) struct Inner {
@@ -27,6 +27,10 @@ pub(crate) struct Inner {
 impl Raw for Inner {
     async fn serve(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
         let uri = request.uri();
+        if caller.source_ip == INSTANCES.ip().to_string() && !is_functions(uri.path()) {
+            let message = "Functions are not served here.";
+            return answer(StatusCode::FORBIDDEN, &json!({ "message": message }));
+        }
         let known = caller.principal.kind != PrincipalKind::Anonymous;
         match (request.method(), uri.path()) {
             (&Method::GET, "/_lampejo/health") => answer(StatusCode::OK, &self.health()),
@@ -52,6 +56,11 @@ impl Raw for Inner {
             ),
         }
     }
+}
+
+/// What a function may ask for too: links to code are for whoever has them.
+fn is_functions(path: &str) -> bool {
+    path == "/_lampejo/health" || path.starts_with("/_lampejo/code/")
 }
 
 impl Inner {

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     api, bound,
     desk::Desk,
-    function::{Function, Surroundings},
+    function::{Function, Place, Surroundings},
     log::{self, Log, Taken},
     rest::Rest,
     sandbox::{Exit, Sandboxed},
@@ -31,6 +31,9 @@ const MAX_CONNECTIONS: usize = 16;
 /// Connections of one instance to the AWS API at once; more wait until one has ended. An instance
 /// may not use up the server's descriptors.
 const MAX_AWS_CONNECTIONS: usize = 256;
+/// Bytes of all bodies that one instance's requests to the AWS API may have at once: nor the server's
+/// memory. The greatest request, a function's code, has 67 MiB.
+const MAX_AWS_BODY_BYTES: usize = 128 << 20;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// One place among the pool's instances; dropping it frees the place.
@@ -166,9 +169,11 @@ impl Instance {
         let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
+        let room = Arc::new(Semaphore::new(MAX_AWS_BODY_BYTES));
         let mut flush_at = None;
         let mut open = [true; 2];
-        let tended = async { tokio::join!(self.stand_still(clock), bound::keep_within(self, clock)) };
+        let tended =
+            async { tokio::join!(self.stand_still(clock), bound::keep_within(self, clock)) };
         tokio::pin!(tended);
         let mut tending = true;
         let exit = loop {
@@ -180,8 +185,8 @@ impl Instance {
                         connections.spawn(api::serve(stream, self.desk.clone()));
                     }
                 }
-                (stream, place) = admit(aws_endpoint, &places, clock) => {
-                    surroundings.serve(stream, place);
+                (stream, connection) = admit(aws_endpoint, &places, clock) => {
+                    surroundings.serve(stream, Place { connection, room: room.clone() });
                 }
                 _ = stdout.readable(), if open[0] => {
                     open[0] = self.log.take(0, |buffer| stdout.try_read(buffer)) != Taken::End;

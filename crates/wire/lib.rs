@@ -33,6 +33,6 @@ pub use function_url::{FunctionUrls, Truncated, UrlAnswer, UrlName, UrlRequest, 
 pub use host::host_bucket;
 pub use identify::Auth;
 pub use keys::{Key, KeyError, Keys};
-pub use server::{serve, serve_connection};
+pub use server::{Client, serve, serve_connection};
 pub use table::{Access, Answered, Need, Reply, Table};
 pub use value::*;

@@ -1,5 +1,7 @@
 //! What one instance may use, whichever way the machine enforces it.
 
+use std::ffi::CStr;
+
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -10,6 +12,13 @@ use super::spec::Spec;
 
 /// Lambda's limit of open files.
 const OPEN_FILES: u64 = 1024;
+
+/// Signals that wait, and with them timers. A rootless server's functions share its user's limit:
+/// one may not take it all.
+const PENDING_SIGNALS: u64 = 256;
+
+/// What one instance may watch files with, out of the 128 that a user has of a rootless server.
+const INOTIFY_INSTANCES: &[u8] = b"8";
 
 /// Lambda gives one processor's time per 1,769 MiB of memory.
 const MIB_PER_PROCESSOR: f64 = 1769.0;
@@ -77,7 +86,10 @@ impl Limits {
 
     /// Sets what a process can be limited by. Runs in the child.
     pub(super) fn apply(&self) -> Result<(), Errno> {
-        no_more_namespaces();
+        // A second lock besides seccomp: this user namespace shall have none below it.
+        of_namespace(c"/proc/sys/user/max_user_namespaces", b"0");
+        of_namespace(c"/proc/sys/user/max_inotify_instances", INOTIFY_INSTANCES);
+        limit(Resource::Sigpending, PENDING_SIGNALS)?;
         limit(Resource::Nofile, self.open_files)?;
         limit(Resource::Nproc, u64::from(self.pids))?;
         limit(Resource::Core, 0)?;
@@ -85,11 +97,10 @@ impl Limits {
     }
 }
 
-/// A second lock besides seccomp: this user namespace shall have none below it.
-fn no_more_namespaces() {
-    let path = c"/proc/sys/user/max_user_namespaces";
+/// A limit of the user namespace, as far as the kernel knows it.
+fn of_namespace(path: &CStr, value: &[u8]) {
     if let Ok(file) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
-        let _ = rustix::io::write(&file, b"0");
+        let _ = rustix::io::write(&file, value);
     }
 }
 

@@ -36,9 +36,9 @@ use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
+pub(crate) use cgroup::Armed;
 pub use doctor::Finding;
 pub(crate) use failure::ENTER_FOLDER;
-pub(crate) use cgroup::Armed;
 pub(crate) use instance::{Exit, Sandboxed};
 pub(crate) use memory::Holds;
 #[allow(unused_imports, reason = "external extensions are its first use")]

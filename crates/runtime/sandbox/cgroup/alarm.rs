@@ -109,3 +109,37 @@ fn threshold(folder: &Path, bytes: u64) -> io::Result<OwnedFd> {
     write(folder, "cgroup.event_control", &what)?;
     Ok(event)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Version 2 tells of changes in its files of events all alike: here by freezing, which needs no
+    /// controller.
+    #[tokio::test]
+    async fn a_file_of_events_rings_when_it_changes() {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let place = super::super::v1::unified(&own, &mounts);
+        let folder = place.map(|it| it.join(format!("lampejo-alarm-{}", std::process::id())));
+        let Some(folder) = folder.filter(|it| std::fs::create_dir(it).is_ok()) else {
+            println!("skipped: no hierarchy of version 2 that this user may make groups in");
+            return;
+        };
+        let fd = File::open(folder.join("cgroup.events")).unwrap().into();
+        let bound = Bound { kind: Kind::High, folder: folder.clone(), bytes: 0 };
+        let armed = Alarm { bound, fd }.arm().unwrap();
+        let patience = Duration::from_secs(10);
+        for frozen in ["1", "0", "1"] {
+            // The first looks at once: nothing was read before.
+            let rung = tokio::time::timeout(patience, armed.rings()).await;
+            rung.expect("it rings").unwrap();
+            let quiet = tokio::time::timeout(Duration::from_millis(50), armed.rings()).await;
+            assert!(quiet.is_err(), "it rings once");
+            write(&folder, "cgroup.freeze", frozen).unwrap();
+        }
+        std::fs::remove_dir(folder).unwrap();
+    }
+}

@@ -18,8 +18,8 @@ use rustix::process::{Pid, Signal};
 
 use super::limits::Limits;
 
-pub(super) use alarm::{Alarm, Bound};
 pub(crate) use alarm::Armed;
+pub(super) use alarm::{Alarm, Bound};
 
 /// Microseconds in which a quota of processor time is counted. Short, as Lambda's is: with 128 MiB
 /// an instance runs 1.4 ms in 20 rather than 7 in 100, and answers sooner.

@@ -37,7 +37,7 @@ pub(super) fn find(own: &str, mounts: &str) -> Result<(&'static Files, Folders),
 }
 
 /// The hierarchy of version 2 that has no controllers but can freeze, as systemd mounts it beside.
-fn unified(own: &str, mounts: &str) -> Option<PathBuf> {
+pub(super) fn unified(own: &str, mounts: &str) -> Option<PathBuf> {
     let group = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mut mounts = mounts.lines().filter_map(Mount::parse);
     mounts.find(|mount| mount.kind == "cgroup2")?.folder(group)
