@@ -34,7 +34,9 @@ impl Account {
         let Some(all) = cgroup.memory_now().filter(|all| *all > limit) else {
             return Holds::Little;
         };
-        let processes = all.saturating_sub(self.tmp(pid));
+        // None: it has just ended.
+        let Some(tmp) = self.tmp(pid) else { return Holds::Little };
+        let processes = all.saturating_sub(tmp);
         // Files that the host has read are the kernel's to let go of.
         let cache = if processes > limit { cgroup.cache_bytes() } else { None };
         match limit.checked_sub(processes.saturating_sub(cache.unwrap_or(0))) {
@@ -52,19 +54,16 @@ impl Account {
         if tmp_peak < NOTABLE_TMP_BYTES {
             return Some(peak);
         }
-        let now = cgroup.memory_now().unwrap_or(0).saturating_sub(tmp);
-        Some(peak.saturating_sub(tmp_peak).max(now))
+        let now = tmp.and_then(|tmp| Some(cgroup.memory_now()?.saturating_sub(tmp)));
+        Some(peak.saturating_sub(tmp_peak).max(now.unwrap_or(0)))
     }
 
-    /// What lies in its `/tmp`, in bytes.
-    fn tmp(&self, pid: u32) -> u64 {
-        let bytes = match rustix::fs::statfs(format!("/proc/{pid}/root/tmp")) {
-            Ok(it) => (it.f_blocks - it.f_bfree) * it.f_bsize as u64,
-            // It has just ended.
-            Err(_) => 0,
-        };
+    /// What lies in its `/tmp`, in bytes; nothing tells once it has ended.
+    fn tmp(&self, pid: u32) -> Option<u64> {
+        let tmp = rustix::fs::statfs(format!("/proc/{pid}/root/tmp")).ok()?;
+        let bytes = (tmp.f_blocks - tmp.f_bfree) * tmp.f_bsize as u64;
         self.tmp_peak.fetch_max(bytes, Ordering::Relaxed);
-        bytes
+        Some(bytes)
     }
 
     pub(super) fn starve(&self) {

@@ -96,7 +96,10 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     loop {
         let next = queue.lock().map(|queue| queue.recv());
         let Ok(Ok(job)) = next else { return };
-        let owner = job.plan.cage.as_ref().and_then(|cage| cage.owner);
+        let owner = match &job.plan.work {
+            Work::Cage(cage) => cage.owner,
+            Work::Program(_) => None,
+        };
         let started = as_user(owner, || clone(&job, &mut stack));
         restore_dumpable(dumpable);
         // Closes our copies of the child's descriptors before the answer: a reader of its output
