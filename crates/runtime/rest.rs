@@ -59,22 +59,30 @@ impl Rest {
     ) -> io::Error {
         loop {
             self.awake().await;
-            let now = clock.now();
-            let until = {
-                let mut state = self.state();
-                match *state {
-                    State::Idle(since) if now.since(since) >= AFTER.as_millis() as u64 => {
-                        if let Err(error) = freeze() {
-                            return error;
-                        }
-                        *state = State::Frozen;
-                        continue;
-                    }
-                    State::Idle(since) => since,
-                    State::Busy | State::Frozen => now,
-                }
-            };
-            clock.sleep_until(until.plus(AFTER.as_millis() as u64)).await;
+            match self.freeze_after(AFTER, clock.now(), &freeze) {
+                Ok(until) => clock.sleep_until(until).await,
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Freezes it if it has idled for so long; answers when to look again.
+    fn freeze_after(
+        &self,
+        wait: Duration,
+        now: Millis,
+        freeze: &impl Fn() -> io::Result<()>,
+    ) -> io::Result<Millis> {
+        let wait = wait.as_millis() as u64;
+        let mut state = self.state();
+        match *state {
+            State::Idle(since) if now.since(since) >= wait => {
+                freeze()?;
+                *state = State::Frozen;
+                Ok(now)
+            }
+            State::Idle(since) => Ok(since.plus(wait)),
+            State::Busy | State::Frozen => Ok(now.plus(wait)),
         }
     }
 
@@ -105,20 +113,20 @@ mod tests {
 
     use super::*;
 
+    fn count(times: &AtomicU32) -> io::Result<()> {
+        times.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn keep(rest: Arc<Rest>, clock: Clock, frozen: Arc<AtomicU32>) -> io::Error {
+        rest.keep(&clock, || count(&frozen)).await
+    }
+
     #[tokio::test]
     async fn it_is_frozen_once_it_has_idled_and_thawed_by_the_next_invocation() {
         let (rest, clock) = (Arc::new(Rest::default()), Clock::default());
         let frozen = Arc::new(AtomicU32::new(0));
-        let keeping = tokio::spawn({
-            let (rest, clock, frozen) = (rest.clone(), clock.clone(), frozen.clone());
-            async move {
-                let freeze = || {
-                    frozen.fetch_add(1, Ordering::Relaxed);
-                    Ok(())
-                };
-                rest.keep(&clock, freeze).await
-            }
-        });
+        let keeping = tokio::spawn(keep(rest.clone(), clock.clone(), frozen.clone()));
         for round in 1..=3 {
             // Busy for as long as it takes.
             clock.advance(Duration::from_secs(60));
@@ -129,15 +137,11 @@ mod tests {
                 clock.advance(AFTER);
                 tokio::task::yield_now().await;
             }
-            let mut thawed = false;
-            rest.end(|| {
-                thawed = true;
-                Ok(())
-            })
-            .unwrap();
-            assert!(thawed);
+            let thawed = AtomicU32::new(0);
+            rest.end(|| count(&thawed)).unwrap();
+            rest.end(|| count(&thawed)).unwrap();
+            assert_eq!(thawed.load(Ordering::Relaxed), 1, "once");
         }
-        rest.end(|| unreachable!("it is awake")).unwrap();
         keeping.abort();
     }
 }

@@ -142,6 +142,14 @@ impl Sandboxed {
         cgroup.map_or(Holds::Little, |cgroup| body.account.look(cgroup, body.pid))
     }
 
+    /// Whether its processes hold more memory than they may.
+    pub(crate) fn exceeds_memory(&self) -> bool {
+        let body = self.body.get_ref();
+        let held = body.held();
+        let cgroup = held.cgroup.as_ref().filter(|_| held.end.is_none());
+        cgroup.is_some_and(|cgroup| body.account.exceeds(cgroup, body.pid))
+    }
+
     /// Ends it for want of memory.
     pub(crate) fn starve(&self) {
         self.body.get_ref().account.starve();

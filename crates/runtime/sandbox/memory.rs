@@ -45,6 +45,12 @@ impl Account {
         }
     }
 
+    /// Whether it is past its limit now. Costs next to nothing if it never was, `/tmp` included.
+    pub(super) fn exceeds(&self, cgroup: &Cgroup, pid: u32) -> bool {
+        cgroup.peak_bytes().is_some_and(|peak| peak > cgroup.memory_limit())
+            && self.look(cgroup, pid) == Holds::TooMuch
+    }
+
     /// The most that its processes have held, in bytes. What they wrote to `/tmp` and deleted unseen
     /// is among it.
     pub(super) fn peak(&self, cgroup: &Cgroup, pid: u32) -> Option<u64> {
