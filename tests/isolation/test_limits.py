@@ -64,7 +64,7 @@ def handler(event, context):
 
 
 def test_tmp_is_as_large_as_said_whatever_the_memory(server, counted, name, unharmed):
-    server.function(name, WRITER, MemorySize=128, Timeout=60)
+    server.function(name, WRITER, MemorySize=256, Timeout=60)
     assert server.invoke(name, {"write": 500}) == (500, None)
     assert max_memory_used(server, name, {"write": 4}) <= 64, "without /tmp"
     assert server.invoke(name, {"write": 100}) == (8, None), "ENOSPC at 512"
@@ -75,11 +75,11 @@ def test_tmp_is_as_large_as_said_whatever_the_memory(server, counted, name, unha
 
 @pytest.mark.parametrize("written", [0, 400])
 def test_processes_have_their_memory_and_no_more(server, counted, name, unharmed, written):
-    server.function(name, WRITER, MemorySize=128, Timeout=60)
+    server.function(name, WRITER, MemorySize=256, Timeout=60)
     for _ in range(2):
-        event = {"write": written, "hoard": 60}
+        event = {"write": written, "hoard": 150}
         assert server.invoke(name, event) == (written, None)
-        event = {"hoard": 100}
+        event = {"hoard": 130}
         value, error = server.invoke(name, event)
         assert (value["errorType"], error) == ("Runtime.OutOfMemory", "Unhandled")
         assert value["errorMessage"].endswith(OUT_OF_MEMORY)
@@ -87,16 +87,16 @@ def test_processes_have_their_memory_and_no_more(server, counted, name, unharmed
 
 
 def test_what_was_tmps_is_not_the_processes(server, counted, name):
-    server.function(name, WRITER, MemorySize=128, Timeout=60)
+    server.function(name, WRITER, MemorySize=256, Timeout=60)
     assert server.invoke(name, {"write": 300, "delete": True}) == (300, None)
-    assert server.invoke(name, {"hoard": 200})[0]["errorType"] == "Runtime.OutOfMemory"
+    assert server.invoke(name, {"hoard": 300})[0]["errorType"] == "Runtime.OutOfMemory"
 
 
 def test_shared_memory_is_memory(server, counted, name):
-    server.function(name, WRITER, MemorySize=128, Timeout=60)
-    event = {"write": 200, "memory": ["/dev/shm/file"], "mib": 40}
-    assert server.invoke(name, event) == (200, None)
-    assert server.invoke(name, {"hoard": 100})[0]["errorType"] == "Runtime.OutOfMemory"
+    server.function(name, WRITER, MemorySize=256, Timeout=60)
+    event = {"write": 260, "memory": ["/dev/shm/file"], "mib": 60}
+    assert server.invoke(name, event) == (260, None)
+    assert server.invoke(name, {"hoard": 220})[0]["errorType"] == "Runtime.OutOfMemory"
 
 
 def test_hidden_memory_is_memory(server, counted, attacker, unharmed):
@@ -149,13 +149,21 @@ def spin(until):
 
 
 def test_processor_time_follows_memory(server, counted, name):
-    shares = {}
+    def share(mib):
+        value, error = server.invoke(f"{name}-{mib}", 0.3)
+        assert error is None, value
+        return value
+
     for mib in (177, 885):
         server.function(f"{name}-{mib}", BURN, MemorySize=mib, Timeout=30)
-        shares[mib] = server.invoke(f"{name}-{mib}", 0.6)[0]
-    # 0.1 and 0.5 of a processor; a busy machine may give less, never more.
-    assert shares[177] < 0.14 and shares[885] < 0.6, shares
-    assert shares[885] > 2 * shares[177], shares
+
+    def have_their_shares():
+        # 0.1 and 0.5 of a processor: never more, but on a busy machine at times less.
+        small, large = share(177), share(885)
+        assert small < 0.15 and large < 0.65, (small, large)
+        return small > 0.05 and large > 2.5 * small
+
+    eventually(have_their_shares, "the shares of 177 and 885 MB")
 
 
 def test_threads_and_processes_are_counted_together(server, counted, attacker, unharmed):
@@ -210,7 +218,7 @@ def time_flies(server):
     over = threading.Event()
 
     def move():
-        while not over.wait(0.05):
+        while not over.wait(0.03):
             server.advance(1)
 
     mover = threading.Thread(target=move)

@@ -370,7 +370,7 @@ def raw(server, name):
             Runtime="provided.al2023",
             Handler="none",
             Role=ROLE,
-            Timeout=2,
+            Timeout=1,
             MemorySize=1769,
             Code={"ZipFile": package({"bootstrap": (RAW + source, 0o755)})},
         )
