@@ -434,7 +434,7 @@ def test_links_into_other_processes_lead_nowhere(run_inside):
         for pid in ["1", "self", "thread-self", str(os.getppid())]:
             for entry in ("root", "cwd", "exe"):
                 path = f"/proc/{pid}/{entry}"
-                for beyond in ("/../../../etc/shadow", "/etc/shadow", "/proc/1/root/etc/shadow"):
+                for beyond in ("/../../../etc/shadow", "/etc/shadow"):
                     if os.path.exists(path + beyond):
                         found.append(path + beyond)
             try:

@@ -1,7 +1,10 @@
 //! What an instance holds of memory. Its cgroup counts `/tmp`, which is a tmpfs, as one with its
 //! processes; Lambda's limit and report are of the processes alone.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use super::cgroup::Cgroup;
 
@@ -66,7 +69,8 @@ impl Account {
 
     /// What lies in its `/tmp`, in bytes; nothing tells once it has ended.
     fn tmp(&self, pid: u32) -> Option<u64> {
-        let tmp = rustix::fs::statfs(format!("/proc/{pid}/root/tmp")).ok()?;
+        let its_root = PathBuf::from(format!("/proc/{pid}/root"));
+        let tmp = rustix::fs::statfs(its_root.join("tmp")).ok()?;
         let bytes = (tmp.f_blocks - tmp.f_bfree) * tmp.f_bsize as u64;
         self.tmp_peak.fetch_max(bytes, Ordering::Relaxed);
         Some(bytes)
