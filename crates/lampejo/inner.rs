@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use hyper::body::Incoming;
 use kit::{Caller, Clock, PrincipalKind};
 use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
-use wire::{Body, Raw, full};
+use wire::{Body, Raw, full, pieces};
 
 use crate::{decisions, up::INSTANCES};
 
@@ -114,8 +117,9 @@ impl Inner {
 
     async fn code(&self, path_and_query: &str) -> Response<Body> {
         match self.lambda.code_download(path_and_query).await {
-            Some(zip) => {
-                let mut response = Response::new(full(zip));
+            Some((length, zip)) => {
+                let mut response = Response::new(pieces(zip));
+                response.headers_mut().insert(CONTENT_LENGTH, length.into());
                 let zip_type = http::HeaderValue::from_static("application/zip");
                 response.headers_mut().insert(CONTENT_TYPE, zip_type);
                 response

@@ -26,7 +26,7 @@ mod table;
 mod value;
 mod violations;
 
-pub use answer::{Body, full, s3_fault};
+pub use answer::{Body, full, pieces, s3_fault};
 pub use fault::{Fault, ServiceError};
 pub use front::{DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, Raw};
 pub use function_url::{FunctionUrls, Truncated, UrlAnswer, UrlName, UrlRequest, UrlResponse};

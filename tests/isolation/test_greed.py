@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lampejo_server import eventually
+from lampejo_server import PYTHON, ROLE, eventually, package
 
 # Far more than an answer takes, even on a machine that is under attack.
 RESPONSIVE_SECONDS = 15
@@ -416,4 +416,35 @@ def test_a_flood_of_bodies_does_not_fill_the_servers_memory(server, attacker, un
     sent, error = attacker(attack, MemorySize=1769, Timeout=30)()
     grown = resident_mib(server.process) - before
     assert error is None and grown < 300, (sent, grown)
+    unharmed()
+
+
+def test_packages_that_nobody_reads_do_not_fill_the_servers_memory(
+    server, attacker, unharmed, name
+):
+    def attack(path):
+        import builtins, os, socket
+        from urllib.parse import urlparse
+
+        endpoint = urlparse(os.environ["AWS_ENDPOINT_URL"])
+        held = builtins.held = []
+        for _ in range(100):
+            held.append(socket.create_connection((endpoint.hostname, endpoint.port), timeout=10))
+            held[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        return {it.recv(12) for it in held} == {b"HTTP/1.1 200"}
+
+    large = {"index.py": "def handler(event, context): return 1", "large": os.urandom(10 << 20)}
+    server.client("lambda").create_function(
+        FunctionName=f"{name}-large",
+        Runtime=PYTHON,
+        Handler="index.handler",
+        Role=ROLE,
+        Code={"ZipFile": package(large)},
+    )
+    code = server.client("lambda").get_function(FunctionName=f"{name}-large")["Code"]
+    path = "/_lampejo/" + code["Location"].split("/_lampejo/")[1]
+    before = resident_mib(server.process)
+    assert attacker(attack, Timeout=20, MemorySize=1769)(path) == (True, None)
+    grown = resident_mib(server.process) - before
+    assert grown < 400, f"the server has grown by {grown} MiB"
     unharmed()
