@@ -433,7 +433,7 @@ def test_packages_that_nobody_reads_do_not_fill_the_servers_memory(
             held[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return {it.recv(12) for it in held} == {b"HTTP/1.1 200"}
 
-    large = {"index.py": "def handler(event, context): return 1", "large": os.urandom(10 << 20)}
+    large = {"index.py": "def handler(event, context): return 1", "large": os.urandom(25 << 20)}
     server.client("lambda").create_function(
         FunctionName=f"{name}-large",
         Runtime=PYTHON,
@@ -446,5 +446,7 @@ def test_packages_that_nobody_reads_do_not_fill_the_servers_memory(
     before = resident_mib(server.process)
     assert attacker(attack, Timeout=20, MemorySize=1769)(path) == (True, None)
     grown = resident_mib(server.process) - before
-    assert grown < 400, f"the server has grown by {grown} MiB"
+    # Of 2,500 MiB that were asked for; what is read ahead for each reader, and what of that the
+    # allocator keeps.
+    assert grown < 1200, f"the server has grown by {grown} MiB"
     unharmed()
