@@ -1,4 +1,5 @@
-"""Lambda's limits, each as large as it is there: what fits works, what is more fails as it does there."""
+"""Lambda's limits, each as large as it is there: what fits works, what is more fails as it does on
+AWS."""
 
 import base64
 import contextlib

@@ -267,7 +267,8 @@ def send(text):
     return connection
 
 def ask(method, path, body=""):
-    with send(f"{method} {ROOT}/{path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n{body}") as it:
+    head = f"{method} {ROOT}/{path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    with send(head + body) as it:
         answer = it.recv(1 << 16).decode(errors="replace")
     return answer
 

@@ -34,7 +34,10 @@ def test_the_servers_own_endpoints_are_not_for_functions(server, run_inside, unh
 
         endpoint = urlparse(os.environ["AWS_ENDPOINT_URL"])
         key = os.environ["AWS_ACCESS_KEY_ID"]
-        signed = f"Authorization: AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
+        scope = f"{key}/20260101/us-east-1/lambda/aws4_request"
+        signed = (
+            f"Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+        )
         asked = [
             ("POST", "/_lampejo/clock?advance=100000", ""),
             ("POST", "/_lampejo/clock?advance=100000", "Host: 127.0.0.1:4566"),
