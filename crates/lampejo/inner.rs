@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use hyper::body::Incoming;
 use kit::{Caller, Clock, PrincipalKind};
 use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
-use wire::{Body, Raw, full};
+use wire::{Body, Raw, full, pieces};
 
-use crate::decisions;
+use crate::{decisions, up::INSTANCES};
 
 /// Health, status, cost, what was decided about calls, and for tests the clock.
 pub(crate) struct Inner {
@@ -27,6 +30,10 @@ pub(crate) struct Inner {
 impl Raw for Inner {
     async fn serve(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
         let uri = request.uri();
+        if caller.source_ip == INSTANCES.ip().to_string() && !is_functions(uri.path()) {
+            let message = "Functions are not served here.";
+            return answer(StatusCode::FORBIDDEN, &json!({ "message": message }));
+        }
         let known = caller.principal.kind != PrincipalKind::Anonymous;
         match (request.method(), uri.path()) {
             (&Method::GET, "/_lampejo/health") => answer(StatusCode::OK, &self.health()),
@@ -52,6 +59,11 @@ impl Raw for Inner {
             ),
         }
     }
+}
+
+/// What a function may ask for too: links to code are for whoever has them.
+fn is_functions(path: &str) -> bool {
+    path == "/_lampejo/health" || path.starts_with("/_lampejo/code/")
 }
 
 impl Inner {
@@ -105,8 +117,9 @@ impl Inner {
 
     async fn code(&self, path_and_query: &str) -> Response<Body> {
         match self.lambda.code_download(path_and_query).await {
-            Some(zip) => {
-                let mut response = Response::new(full(zip));
+            Some((length, zip)) => {
+                let mut response = Response::new(pieces(zip));
+                response.headers_mut().insert(CONTENT_LENGTH, length.into());
                 let zip_type = http::HeaderValue::from_static("application/zip");
                 response.headers_mut().insert(CONTENT_TYPE, zip_type);
                 response

@@ -16,7 +16,7 @@ use iam::{Audit, Iam, Mode};
 use kit::{AccountId, Authority, Caller, Clock};
 use lambda::{InstanceLogs, InstanceSurroundings, Lambda, ServeConnection};
 use logs::Logs;
-use runtime::Pool;
+use runtime::{Place, Pool};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use s3::{FrontSettings, S3, Secrets};
 use sqs::Sqs;
@@ -25,9 +25,9 @@ use sts::Sts;
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
 };
-use wire::{Body, DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, KeyError, Keys, Raw};
+use wire::{Body, Client, DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, KeyError, Keys, Raw};
 
 use crate::{
     config::{Auth, Config, Isolation},
@@ -39,7 +39,8 @@ const LAMBDA_BODY_LIMIT_BYTES: usize = 70_167_211;
 
 /// Where requests of functions come from: the address that instances find themselves at. Not
 /// loopback, from which they seem to come: this machine's own clients may do more than functions.
-const INSTANCES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 100, 6)), 0);
+pub(crate) const INSTANCES: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 100, 6)), 0);
 /// The greatest request of a function URL ("Lambda quotas": 6 MB), in bytes.
 const FUNCTION_URL_BODY_LIMIT_BYTES: usize = 6_291_456;
 
@@ -206,9 +207,11 @@ pub(crate) fn pool_config(config: &Config) -> runtime::Config {
 fn serve_instances(front: &Arc<Front>, stopped: watch::Receiver<bool>) -> ServeConnection {
     // Weak: instances must not keep alive the front that serves them.
     let front = Arc::downgrade(front);
-    Box::new(move |connection: TcpStream, place: OwnedSemaphorePermit| {
+    Box::new(move |connection: TcpStream, place: Place| {
         let Some(front) = front.upgrade() else { return };
-        let serving = wire::serve_connection(front, connection, INSTANCES, stopped.clone());
+        let Place { connection: place, room } = place;
+        let from = Client::within(INSTANCES, room);
+        let serving = wire::serve_connection(front, connection, from, stopped.clone());
         tokio::spawn(async move {
             serving.await;
             drop(place);

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{AccountId, Millis, Region};
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 /// One version of one function, ready to start: everything an instance needs to know.
 /// Two specs with the same `key` are the same code and configuration.
@@ -211,5 +214,13 @@ pub trait Surroundings: Send + Sync {
 
     /// Serves one AWS API connection that came from inside an instance (its `AWS_ENDPOINT_URL`).
     /// Its place among the instance's connections is kept until it has ended.
-    fn serve(&self, connection: TcpStream, place: OwnedSemaphorePermit);
+    fn serve(&self, connection: TcpStream, place: Place);
+}
+
+/// What a connection from inside an instance has of that instance's share of the server.
+pub struct Place {
+    /// One of its connections, until this is dropped.
+    pub connection: OwnedSemaphorePermit,
+    /// Bytes that the bodies of all its requests may have at once.
+    pub room: Arc<Semaphore>,
 }

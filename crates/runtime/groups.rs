@@ -267,7 +267,9 @@ impl Groups {
                     && let Some(instance) = busy.instance.take()
                 {
                     group.busy -= 1;
-                    group.idle.push(Idle { instance, since: self.clock.now() });
+                    let since = self.clock.now();
+                    instance.rest.begin(since);
+                    group.idle.push(Idle { instance, since });
                 }
                 return;
             };

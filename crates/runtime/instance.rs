@@ -17,10 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    api,
+    api, bound,
     desk::Desk,
-    function::{Function, Surroundings},
+    function::{Function, Place, Surroundings},
     log::{self, Log, Taken},
+    rest::Rest,
     sandbox::{Exit, Sandboxed},
     start::Initialization,
 };
@@ -30,6 +31,9 @@ const MAX_CONNECTIONS: usize = 16;
 /// Connections of one instance to the AWS API at once; more wait until one has ended. An instance
 /// may not use up the server's descriptors.
 const MAX_AWS_CONNECTIONS: usize = 256;
+/// Bytes of all bodies that one instance's requests to the AWS API may have at once: nor the server's
+/// memory. The greatest request, a function's code, has 67 MiB.
+const MAX_AWS_BODY_BYTES: usize = 128 << 20;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// One place among the pool's instances; dropping it frees the place.
@@ -82,7 +86,10 @@ pub(crate) struct Instance {
     pub(crate) initialization: Initialization,
     /// When it was started.
     pub(crate) born: Millis,
-    sandboxed: Sandboxed,
+    /// Whether it stands still.
+    pub(crate) rest: Rest,
+    /// Its processes.
+    pub(crate) sandboxed: Sandboxed,
     _slot: Slot,
 }
 
@@ -102,6 +109,7 @@ impl Instance {
             init_ms: Mutex::new(None),
             initialization,
             born,
+            rest: Rest::default(),
             sandboxed,
             _slot: slot,
         }
@@ -121,6 +129,21 @@ impl Instance {
     pub(crate) fn begin_throttle(&self) {
         if let Err(error) = self.sandboxed.begin_throttle() {
             tracing::warn!(%error, function = self.function.name, "no limit of processor time");
+        }
+    }
+
+    /// An invocation comes: it must not stand still.
+    pub(crate) fn wake(&self) {
+        if let Err(error) = self.rest.end(|| self.sandboxed.freeze(false)) {
+            tracing::warn!(%error, function = self.function.name, "an instance was not thawed");
+        }
+    }
+
+    /// Freezes it whenever it idles, if it can be.
+    async fn stand_still(&self, clock: &Clock) {
+        if self.sandboxed.freezes() {
+            let error = self.rest.keep(clock, || self.sandboxed.freeze(true)).await;
+            tracing::warn!(%error, function = self.function.name, "an instance was not frozen");
         }
     }
 
@@ -146,8 +169,13 @@ impl Instance {
         let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
+        let room = Arc::new(Semaphore::new(MAX_AWS_BODY_BYTES));
         let mut flush_at = None;
         let mut open = [true; 2];
+        let tended =
+            async { tokio::join!(self.stand_still(clock), bound::keep_within(self, clock)) };
+        tokio::pin!(tended);
+        let mut tending = true;
         let exit = loop {
             tokio::select! {
                 exit = self.sandboxed.wait() => break exit,
@@ -157,8 +185,8 @@ impl Instance {
                         connections.spawn(api::serve(stream, self.desk.clone()));
                     }
                 }
-                (stream, place) = admit(aws_endpoint, &places, clock) => {
-                    surroundings.serve(stream, place);
+                (stream, connection) = admit(aws_endpoint, &places, clock) => {
+                    surroundings.serve(stream, Place { connection, room: room.clone() });
                 }
                 _ = stdout.readable(), if open[0] => {
                     open[0] = self.log.take(0, |buffer| stdout.try_read(buffer)) != Taken::End;
@@ -169,6 +197,7 @@ impl Instance {
                 () = self.log.begun(), if flush_at.is_none() => {
                     flush_at = Some(clock.now().plus(log::DELAY.as_millis() as u64));
                 }
+                _ = &mut tended, if tending => tending = false,
                 () = until(clock, flush_at) => {
                     flush_at = None;
                     self.log.flush();

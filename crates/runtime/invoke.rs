@@ -16,6 +16,7 @@ use crate::{
     instance::Instance,
     lines,
     log::Log,
+    sandbox::Exit,
     stream::{Carried, Destination, Stream},
 };
 
@@ -44,6 +45,7 @@ pub(crate) async fn run(
     let (function, log) = (&instance.function, &instance.log);
     let request_id = &invocation.request_id;
     let started = clock.now();
+    instance.wake();
     // What was printed since the last invocation, or in init, comes before START.
     instance.drain();
     if let Some(line) = lines::start(function, started, request_id) {
@@ -56,7 +58,7 @@ pub(crate) async fn run(
         Some(ended(instance, clock, answer.await.ok()?, destination).await)
     });
     let timeout = || Ended::Fault(Fault::Timeout(function.timeout.as_millis() as u64));
-    let ended = ended.await.flatten().unwrap_or_else(timeout);
+    let ended = within_memory(instance, ended.await.flatten().unwrap_or_else(timeout));
     let measured = began.elapsed().as_secs_f64() * 1000.0;
     instance.drain();
     log.finish_lines();
@@ -88,6 +90,17 @@ pub(crate) async fn run(
         }
     };
     (outcome(log, payload, error, report), reusable)
+}
+
+/// Whoever holds too much memory at the end of an invocation has no other to come, even if it was
+/// faster than those who watch it.
+fn within_memory(instance: &Instance, ended: Ended) -> Ended {
+    if matches!(ended, Ended::Fault(_)) || !instance.sandboxed.exceeds_memory() {
+        return ended;
+    }
+    instance.sandboxed.starve();
+    let killed = Exit { code: None, signal: Some(libc::SIGKILL), oom_killed: true };
+    Ended::Fault(Fault::Exit(killed))
 }
 
 async fn ended(

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
 //! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to
-//! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
+//! ready), `instance` (one that runs; `bound` keeps it within its memory, `rest` still between
+//! invocations), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
 //! handler does not), `java` (our classes for a JVM, and its options), `sandbox/` (what an instance may
@@ -11,6 +12,7 @@
 mod api;
 mod bandwidth;
 mod bootstrap;
+mod bound;
 mod config;
 mod desk;
 mod environment;
@@ -26,6 +28,7 @@ mod languages;
 mod lines;
 mod log;
 mod pool;
+mod rest;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
 mod sdk;

@@ -1,8 +1,10 @@
 //! Answers: outputs and faults as bytes of a protocol.
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
 
 use crate::{
     Answered, Fault, Structure,
@@ -23,6 +25,12 @@ pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 /// A whole body.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is sent as it is read: many at once take little memory.
+pub fn pieces(bytes: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Body {
+    let frames = bytes.map(|piece| Ok(Frame::data(piece?)));
+    StreamBody::new(frames).boxed_unsync()
 }
 
 /// How one request is answered.

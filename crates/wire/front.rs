@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use kit::{Attempt, Authority, Caller, Clock, Region, ids};
 use sha2::{Digest, Sha256};
 
@@ -27,6 +27,7 @@ use crate::{
     origin,
     route::{self, Labels, Router},
     schema::{Protocol, Service, Shape, Validation},
+    server::Room,
     sigv4::Claim,
     stray::{json_fault, query_fault},
     table::{Need, Prepared},
@@ -194,8 +195,8 @@ impl Front {
     }
 
     /// An unsigned query request: its service stands in the form.
-    async fn unsigned_form(&self, head: Head, body: Incoming) -> Response<Body> {
-        let bytes = match collect(body, DEFAULT_BODY_LIMIT_BYTES).await {
+    async fn unsigned_form(&self, mut head: Head, body: Incoming) -> Response<Body> {
+        let bytes = match collect(&mut head.parts, body, DEFAULT_BODY_LIMIT_BYTES).await {
             Ok(bytes) => bytes,
             Err(fault) => return s3_fault(&fault, &head.request_id),
         };
@@ -228,9 +229,9 @@ impl Front {
         }
     }
 
-    async fn typed(&self, service: usize, head: Head, body: Incoming) -> Response<Body> {
+    async fn typed(&self, service: usize, mut head: Head, body: Incoming) -> Response<Body> {
         let (table, limit) = &self.tables[service];
-        match collect(body, *limit).await {
+        match collect(&mut head.parts, body, *limit).await {
             Ok(bytes) => self.typed_with(service, head, bytes).await,
             Err(fault) => {
                 let protocol = protocol(table.service(), &head.parts);
@@ -501,7 +502,13 @@ fn media_type(parts: &Parts, wanted: &str) -> bool {
 }
 
 /// The whole body, refused beyond `limit` bytes.
-async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Fault> {
+/// The whole body. What it takes of its client's room is kept as long as the request's parts.
+async fn collect(parts: &mut Parts, body: Incoming, limit: usize) -> Result<Bytes, Fault> {
+    if let Some(room) = parts.extensions.get::<Room>().cloned() {
+        let length = body.size_hint().exact().map_or(limit, |it| limit.min(it as usize));
+        let taken = room.take(length).await;
+        parts.extensions.insert(taken);
+    }
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {

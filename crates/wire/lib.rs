@@ -26,13 +26,13 @@ mod table;
 mod value;
 mod violations;
 
-pub use answer::{Body, full, s3_fault};
+pub use answer::{Body, full, pieces, s3_fault};
 pub use fault::{Fault, ServiceError};
 pub use front::{DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, Raw};
 pub use function_url::{FunctionUrls, Truncated, UrlAnswer, UrlName, UrlRequest, UrlResponse};
 pub use host::host_bucket;
 pub use identify::Auth;
 pub use keys::{Key, KeyError, Keys};
-pub use server::{serve, serve_connection};
+pub use server::{Client, serve, serve_connection};
 pub use table::{Access, Answered, Need, Proof, Reply, Table};
 pub use value::*;

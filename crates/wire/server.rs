@@ -7,7 +7,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
 };
 
@@ -20,6 +20,38 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait when the system gives no connection: it says so at once, every time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Who is at the other end of a connection.
+pub struct Client {
+    address: SocketAddr,
+    /// Unbounded but by the number of connections for whoever is not a function.
+    room: Option<Room>,
+}
+
+impl Client {
+    /// One whose requests' bodies share so many bytes with those of its other connections.
+    pub fn within(address: SocketAddr, room: Arc<Semaphore>) -> Client {
+        Client { address, room: Some(Room(room)) }
+    }
+}
+
+/// Bytes for the bodies of requests; goes with each as an extension.
+#[derive(Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+/// What a request has of it until it is answered.
+#[derive(Clone)]
+pub(crate) struct Taken(#[allow(dead_code)] Arc<OwnedSemaphorePermit>);
+
+impl Room {
+    /// Waits until there is this much. All of it at once, before the first byte is read: requests
+    /// that have read parts of their bodies would wait for each other.
+    pub(crate) async fn take(&self, bytes: usize) -> Option<Taken> {
+        let bytes = u32::try_from(bytes).ok()?;
+        let taken = self.0.clone().acquire_many_owned(bytes).await.ok()?;
+        Some(Taken(Arc::new(taken)))
+    }
+}
+
 /// Accepts connections until told to stop, then lets those with a request under way finish it.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -31,10 +63,11 @@ pub async fn serve(front: Arc<Front>, listener: TcpListener, mut stop: watch::Re
             _ = stop.changed() => break,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok((socket, address)) => {
                 let (front, stop) = (front.clone(), stop.clone());
                 connections.spawn(async move {
-                    serve_connection(front, socket, peer, stop).await;
+                    let client = Client { address, room: None };
+                    serve_connection(front, socket, client, stop).await;
                     drop(place);
                 });
             }
@@ -53,14 +86,18 @@ pub async fn serve(front: Arc<Front>, listener: TcpListener, mut stop: watch::Re
 pub async fn serve_connection(
     front: Arc<Front>,
     socket: TcpStream,
-    peer: SocketAddr,
+    client: Client,
     mut stop: watch::Receiver<bool>,
 ) {
     // Head and body of small answers leave in one packet, and none waits for the other side's ack.
     let _ = socket.set_nodelay(true);
-    let source_ip = peer.ip().to_string();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let Client { address, room } = client;
+    let source_ip = address.ip().to_string();
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (front, source_ip) = (front.clone(), source_ip.clone());
+        if let Some(room) = &room {
+            request.extensions_mut().insert(room.clone());
+        }
         async move { Ok::<_, Infallible>(front.handle(request, source_ip).await) }
     });
     let connection = http1::Builder::new()

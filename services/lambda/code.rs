@@ -14,6 +14,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use futures::StreamExt;
 use images::Images;
 use kit::ids;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use sha2::{Digest, Sha256};
 use store::{BlobError, BlobId, Blobs};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
-use crate::{Error, image::Content, package};
+use crate::{Error, download::Zip, image::Content, package};
 
 /// One package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +163,13 @@ impl CodeStore {
     pub(crate) async fn zip(&self, blob: BlobId) -> io::Result<Bytes> {
         let path = self.blobs.path(blob);
         tokio::task::spawn_blocking(|| fs::read(path)).await?.map(Bytes::from)
+    }
+
+    /// The zip of a package piece by piece, and its length.
+    pub(crate) async fn download(&self, blob: BlobId) -> io::Result<(u64, Zip)> {
+        let path = self.blobs.path(blob);
+        let length = tokio::task::spawn_blocking(|| fs::metadata(path)).await??.len();
+        Ok((length, self.blobs.read(blob, 0..length).await?.boxed()))
     }
 
     /// Unpacks what is missing of these packages; a start calls it.

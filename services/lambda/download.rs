@@ -1,7 +1,10 @@
 //! Where `GetFunction` says a package can be fetched: a link that needs no signature of the
 //! caller's, is good for ten minutes and dies with the process.
 
+use std::io;
+
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use hmac::{Hmac, Mac};
 use kit::{Millis, ids};
 use sha2::Sha256;
@@ -9,6 +12,9 @@ use store::BlobId;
 use subtle::ConstantTimeEq;
 
 use crate::Lambda;
+
+/// A package as it is read.
+pub(crate) type Zip = BoxStream<'static, io::Result<Bytes>>;
 
 /// The paths of packages; the front sends them to [`Lambda::code_download`].
 pub const CODE_PATH: &str = "/_lampejo/code/";
@@ -49,10 +55,11 @@ impl Signer {
 }
 
 impl Lambda {
-    /// The zip behind a link that `GetFunction` gave; `None` if it is not good, or no longer.
-    pub async fn code_download(&self, path_and_query: &str) -> Option<Bytes> {
+    /// The zip behind a link that `GetFunction` gave, and its length; `None` if the link is not good,
+    /// or no longer.
+    pub async fn code_download(&self, path_and_query: &str) -> Option<(u64, Zip)> {
         let blob = self.signer.read(path_and_query, self.clock.now())?;
-        self.code.zip(blob).await.ok()
+        self.code.download(blob).await.ok()
     }
 }
 

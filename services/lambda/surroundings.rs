@@ -9,11 +9,8 @@ use std::{
 use async_trait::async_trait;
 use bus::{Directory, LogEvent};
 use kit::{Arn, Clock, ids};
-use runtime::{Credentials, Function, LogLine, LogSink, Surroundings};
-use tokio::{
-    net::TcpStream,
-    sync::{OwnedSemaphorePermit, mpsc},
-};
+use runtime::{Credentials, Function, LogLine, LogSink, Place, Surroundings};
+use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::logging::LogPermits;
 
@@ -23,7 +20,7 @@ const CREDENTIALS_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 const MAX_LOG_BATCHES: usize = 4096;
 
 /// Serves one connection from inside an instance, whose place is kept until it has ended.
-pub type ServeConnection = Box<dyn Fn(TcpStream, OwnedSemaphorePermit) + Send + Sync>;
+pub type ServeConnection = Box<dyn Fn(TcpStream, Place) + Send + Sync>;
 
 /// The server as instances see it.
 pub struct InstanceSurroundings {
@@ -63,7 +60,7 @@ impl Surroundings for InstanceSurroundings {
         }
     }
 
-    fn serve(&self, connection: TcpStream, place: OwnedSemaphorePermit) {
+    fn serve(&self, connection: TcpStream, place: Place) {
         if let Some(serve) = self.serve.get() {
             serve(connection, place);
         }

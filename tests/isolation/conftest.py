@@ -53,7 +53,9 @@ def server(request, needs_sandbox, start):
         settings |= {"owner": NOBODY, "command": command}
     with start(**settings) as server:
         command = settings.get("command", [])
-        server.has_cgroups = "ok    cgroups" in doctor(*command).stdout
+        groups = [it for it in doctor(*command).stdout.splitlines() if " cgroups" in it[:20]]
+        server.has_cgroups = any(it.startswith("ok ") for it in groups)
+        server.has_freezer = any(it.endswith(" freezer") for it in groups)
         server.function("probe", PROBE, MemorySize=512, Timeout=30)
         server.function("bystander", "def handler(event, context): return event")
         yield server

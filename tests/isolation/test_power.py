@@ -1,9 +1,17 @@
 """What a function may do: compute. Nothing that changes the machine, or that has been a way out."""
 
+import contextlib
+import fcntl
+import os
 import platform
+import sys
+import threading
 
 import pytest
 
+from lampejo_server import eventually
+
+NS_GET_OWNER_UID = 0xB704
 X86 = platform.machine() == "x86_64"
 
 # Name: (number on x86_64, number on others, arguments). The arguments would do no harm if a call
@@ -37,22 +45,81 @@ CALLS = {
     "syslog": (103, 116, [3, 0, 0]),
     "personality": (135, 92, [0x0040000]),
     "sethostname": (170, 161, ["x", 1]),
+    "setdomainname": (171, 162, ["x", 1]),
     "clone a user namespace": (56, 220, [0x10000000 | 17, 0, 0, 0, 0]),
+    "clone a mount namespace": (56, 220, [0x00020000 | 17, 0, 0, 0, 0]),
+    "clone a network namespace": (56, 220, [0x40000000 | 17, 0, 0, 0, 0]),
+    "clone a process namespace": (56, 220, [0x20000000 | 17, 0, 0, 0, 0]),
+    "clone with flags in the upper half": (56, 220, [(1 << 32) | 0x10000000 | 17, 0, 0, 0, 0]),
+    "unshare a mount namespace": (272, 97, [0x00020000]),
+    "unshare a cgroup namespace": (272, 97, [0x02000000]),
+    "unshare a time namespace": (272, 97, [0x00000080]),
+    "unshare descriptors only": (272, 97, [0x00000400]),
+    "move_mount": (429, 429, [-100, "/tmp", -100, "/tmp", 0]),
+    "fsconfig": (431, 431, [0, 0, 0, 0, 0]),
+    "fsmount": (432, 432, [0, 0, 0]),
+    "fspick": (433, 433, [-100, "/tmp", 0]),
+    "open_tree_attr": (467, 467, [-100, "/", 0, 0, 0]),
+    "name_to_handle_at": (303, 264, [-100, "/tmp", 0, 0, 0]),
+    "bind mount": (165, 40, ["/tmp", "/tmp", 0, 4096, 0]),
+    "remount": (165, 40, [0, "/", 0, 32, 0]),
+    "make shared": (165, 40, [0, "/", 0, 1 << 20, 0]),
+    "process_vm_writev": (311, 271, [1, 0, 0, 0, 0, 0]),
+    "process_madvise": (440, 440, [0, 0, 0, 0, 0]),
+    "kcmp": (312, 272, [1, 1, 0, 0, 0]),
+    "move_pages": (279, 239, [0, 0, 0, 0, 0, 0]),
+    "migrate_pages": (256, 238, [0, 0, 0, 0]),
+    "mbind": (237, 235, [0, 0, 0, 0, 0, 0]),
+    "set_mempolicy": (238, 237, [0, 0, 0]),
+    "trace oneself": (101, 117, [0, 0, 0, 0]),
+    "request_key": (249, 218, ["user", "k", 0, -3]),
+    "read a keyring": (250, 219, [11, -4, 0, 0, 0]),
+    "fanotify_init": (300, 262, [0, 0]),
+    "io_uring_enter": (426, 426, [0, 0, 0, 0, 0, 0]),
+    "io_uring_register": (427, 427, [0, 0, 0, 0]),
+    "io_setup": (206, 0, [60_000, "x" * 8]),
+    "finit_module": (313, 273, [0, "", 0]),
+    "delete_module": (176, 106, ["none", 0]),
+    "kexec_file_load": (320, 294, [0, 0, 0, 0, 0]),
+    "reboot": (169, 142, [0xFEE1DEAD, 672274793, 0x89ABCDEF, 0]),
+    "swapoff": (168, 225, ["/tmp/none"]),
+    "quotactl": (179, 60, [0, 0, 0, 0]),
+    "quotactl_fd": (443, 443, [0, 0, 0, 0]),
+    "acct": (163, 89, [0]),
+    "settimeofday": (164, 170, [0, 0]),
+    "clock_adjtime": (305, 266, [0, 0]),
+    "adjtimex": (159, 171, [0]),
+    "vhangup": (153, 58, []),
+    "type into a terminal": (16, 29, [0, 0x5412, "x"]),
+    "type into a terminal, upper half set": (16, 29, [0, (1 << 32) | 0x5412, "x"]),
+    "paste into a console": (16, 29, [0, 0x541C, "x"]),
 }
+if X86:
+    # What only the older architecture has.
+    CALLS |= {
+        "iopl": (172, 0, [3]),
+        "ioperm": (173, 0, [0, 8, 1]),
+        "modify_ldt": (154, 0, [0, 0, 0]),
+        "sysfs": (139, 0, [3]),
+    }
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_system_call_is_refused(run_inside, call):
-    def attack(number, arguments):
+def test_system_calls_are_refused(run_inside):
+    def attack(calls):
         import ctypes, errno
 
         libc = ctypes.CDLL(None, use_errno=True)
-        given = [it.encode() if isinstance(it, str) else ctypes.c_long(it) for it in arguments]
-        outcome = libc.syscall(ctypes.c_long(number), *given)
-        return errno.errorcode[ctypes.get_errno()] if outcome == -1 else "done"
+        outcomes = {}
+        for name, (number, arguments) in calls.items():
+            given = [it.encode() if isinstance(it, str) else ctypes.c_long(it) for it in arguments]
+            ctypes.set_errno(0)
+            outcome = libc.syscall(ctypes.c_long(number), *given)
+            outcomes[name] = errno.errorcode[ctypes.get_errno()] if outcome == -1 else "done"
+        return outcomes
 
-    on_x86, elsewhere, arguments = CALLS[call]
-    assert run_inside(attack, on_x86 if X86 else elsewhere, arguments) == "EPERM"
+    calls = {name: (x86 if X86 else arm, given) for name, (x86, arm, given) in CALLS.items()}
+    outcomes = run_inside(attack, calls)
+    assert outcomes == dict.fromkeys(CALLS, "EPERM")
 
 
 def test_only_sockets_of_ordinary_programs_can_be_opened(run_inside):
@@ -263,3 +330,189 @@ def test_the_init_of_its_sandbox_is_out_of_reach(run_inside):
         return reached, os.getppid()
 
     assert run_inside(attack) == [[], 1]
+
+
+def test_nobody_is_more_urgent_than_others(run_inside):
+    def attack():
+        import ctypes, os
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        changes = {
+            "nice": lambda: os.setpriority(os.PRIO_PROCESS, 0, -1),
+            "in turn": lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)),
+            "first": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99)),
+        }
+        done = []
+        for name, change in changes.items():
+            try:
+                change()
+                done.append(name)
+            except PermissionError:
+                pass
+        # Before all others at the disk.
+        ioprio_set = 251 if os.uname().machine == "x86_64" else 30
+        if libc.syscall(ioprio_set, 1, 0, 1 << 13) == 0:
+            done.append("disk")
+        return done
+
+    assert run_inside(attack) == []
+
+
+def test_the_network_cannot_be_changed(run_inside):
+    def attack():
+        import fcntl, socket, struct
+
+        done = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as it:
+            for request in (0x8914, 0x8916, 0x8946, 0x89F0, 0x890B):
+                try:
+                    fcntl.ioctl(it, request, struct.pack("16sH22x", b"lo", 0))
+                    done.append(hex(request))
+                except OSError:
+                    pass
+            for level, option in ((0, 64), (41, 64), (1, 33), (1, 32), (1, 36)):
+                try:
+                    it.setsockopt(level, option, struct.pack("I", 1))
+                    done.append((level, option))
+                except OSError:
+                    pass
+        # A new interface, by netlink.
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as it:
+            body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + struct.pack("=HH8s", 12, 3, b"new\0")
+            it.send(struct.pack("=IHHII", 16 + len(body), 16, 0x605, 1, 0) + body)
+            answer = it.recv(4096)
+            kind, error = struct.unpack_from("=4xH10xi", answer)
+        return done, kind, error
+
+    assert run_inside(attack) == [[], 2, -1]
+
+
+def test_a_filter_of_its_own_gives_nothing_back(run_inside):
+    def attack():
+        import ctypes, errno, os
+
+        # What it may call may be less with its own filter, never more.
+        libc = ctypes.CDLL(None, use_errno=True)
+        allow = (ctypes.c_uint64 * 1)(0x7FFF0000 << 32 | 0x06)
+
+        class Program(ctypes.Structure):
+            _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+        program = Program(1, ctypes.addressof(allow))
+        number, mount = (317, 165) if os.uname().machine == "x86_64" else (277, 40)
+        added = libc.syscall(number, 1, 0, ctypes.byref(program))
+        refused = libc.syscall(mount, b"none", b"/tmp", b"tmpfs", 0, 0)
+        return added, refused, errno.errorcode[ctypes.get_errno()]
+
+    assert run_inside(attack) == [0, -1, "EPERM"]
+
+
+def test_capabilities_and_switches_of_processes_stay(run_inside):
+    def attack():
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        switches = {
+            "drop of the bounding set": (24, 21, 0, 0, 0),
+            "ambient": (47, 2, 21, 0, 0),
+            "secure bits": (28, 0, 0, 0, 0),
+            "new privileges": (38, 0, 0, 0, 0),
+            "memory map": (35, 1, 0, 0, 0),
+            "no seccomp": (22, 0, 0, 0, 0),
+        }
+        return [name for name, given in switches.items() if libc.prctl(*given) == 0]
+
+    assert run_inside(attack) == []
+
+
+def test_links_into_other_processes_lead_nowhere(run_inside):
+    def attack():
+        import os
+
+        own = ("/dev/", "/tmp", "/proc", "/var")
+        found = []
+        for pid in ["1", "self", "thread-self", str(os.getppid())]:
+            for entry in ("root", "cwd", "exe"):
+                path = f"/proc/{pid}/{entry}"
+                for beyond in ("/../../../etc/shadow", "/etc/shadow"):
+                    if os.path.exists(path + beyond):
+                        found.append(path + beyond)
+            try:
+                for fd in os.listdir(f"/proc/{pid}/fd"):
+                    target = os.readlink(f"/proc/{pid}/fd/{fd}")
+                    if target.startswith("/") and not target.startswith(own):
+                        found.append(target)
+            except OSError:
+                pass
+        return found
+
+    assert run_inside(attack) == []
+
+
+def test_the_kernels_own_files_tell_and_change_nothing(run_inside):
+    def attack(closed, written):
+        import os
+
+        found = []
+        for path in closed:
+            try:
+                with open(path, "rb") as file:
+                    if file.read(64):
+                        found.append(path)
+            except OSError:
+                pass
+        for path in written:
+            try:
+                with open(os.open(path, os.O_WRONLY), "wb", buffering=0) as file:
+                    file.write(b"1")
+                found.append(path)
+            except OSError:
+                pass
+        addresses = {line.split()[0] for line in open("/proc/kallsyms")} - {"0" * 16}
+        keys = open("/proc/keys").read().splitlines() if os.path.exists("/proc/keys") else []
+        return found, len(addresses), [it for it in keys if "_ses" not in it]
+
+    closed = ["kcore", "kmsg", "kpagecount", "kpageflags", "timer_list", "slabinfo", "vmallocinfo"]
+    closed += ["sched_debug", "latency_stats", "1/stack", "scsi/scsi", "pagetypeinfo"]
+    sys = ["kernel/core_pattern", "kernel/hotplug", "kernel/modprobe", "kernel/sysrq"]
+    sys += ["vm/drop_caches"]
+    sys += ["kernel/randomize_va_space", "fs/suid_dumpable", "kernel/panic", "kernel/threads-max"]
+    sys += ["fs/inotify/max_user_instances", "user/max_inotify_instances", "kernel/ns_last_pid"]
+    sys += ["net/ipv4/ip_forward", "kernel/keys/maxkeys", "fs/binfmt_misc/register"]
+    sys += ["kernel/shmmax"]
+    written = [f"/proc/sys/{it}" for it in sys]
+    written += ["/proc/sysrq-trigger", "/proc/irq/0/smp_affinity", "/proc/mtrr", "/proc/1/uid_map"]
+    written += ["/proc/1/attr/current", "/proc/1/loginuid", "/proc/1/projid_map"]
+    assert run_inside(attack, [f"/proc/{it}" for it in closed], written) == [[], 0, []]
+
+
+def test_a_function_pays_with_an_account_of_its_own(server, attacker, name):
+    """What the kernel limits per user, a function uses up for itself alone."""
+    if server.command[0].endswith("setpriv") or os.geteuid() != 0:
+        pytest.skip("a rootless server has no users to lend")
+
+    def attack():
+        import time
+
+        time.sleep(0.5)
+
+    invoke = attacker(attack, Description=name)
+    call = threading.Thread(target=invoke)
+    call.start()
+    owners = eventually(lambda: owners_of(name), "the function runs")
+    call.join()
+    assert all(owner >= 1_000_000 for owner in owners), owners
+
+
+def owners_of(word):
+    """The owners of the user namespaces of processes with this word in their environment."""
+    owners = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if f"AWS_LAMBDA_FUNCTION_NAME={word}".encode() not in file.read():
+                    continue
+            with open(f"/proc/{pid}/ns/user", "rb") as namespace:
+                owner = fcntl.ioctl(namespace, NS_GET_OWNER_UID, bytes(4))
+                owners.append(int.from_bytes(owner, sys.byteorder))
+    return owners

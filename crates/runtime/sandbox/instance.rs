@@ -15,12 +15,14 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::{
     io::unix::AsyncFd,
     net::{TcpListener, unix::pipe},
+    task::spawn_blocking,
 };
 
 use super::{
     Machine,
-    cgroup::Cgroup,
+    cgroup::{Alarm, Armed, Cgroup},
     init::Output,
+    memory::{Account, Holds},
     running::{Channel, Status},
     start::Started,
 };
@@ -105,6 +107,55 @@ impl Sandboxed {
         self.body.get_ref().held().cgroup.as_ref().map_or(Ok(()), Cgroup::throttle)
     }
 
+    /// Whether it can be frozen.
+    pub(crate) fn freezes(&self) -> bool {
+        self.body.get_ref().held().cgroup.as_ref().is_some_and(Cgroup::freezes)
+    }
+
+    /// Stops its processes where they are, or lets them go on.
+    pub(crate) fn freeze(&self, frozen: bool) -> io::Result<()> {
+        self.body.get_ref().held().cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.freeze(frozen))
+    }
+
+    /// What tells that it may hold too much memory; none where nothing counts it.
+    pub(crate) async fn memory_alarm(&self) -> Option<Armed> {
+        let bound = self.body.get_ref().held().cgroup.as_ref().and_then(Cgroup::bound)?;
+        let set = spawn_blocking(move || bound.set()).await.map_err(io::Error::other);
+        match set.flatten().and_then(Alarm::arm) {
+            Ok(armed) => Some(armed),
+            Err(error) => {
+                // Unless it has ended meanwhile.
+                let counted = self.body.get_ref().held().cgroup.as_ref().map(Cgroup::count_tmp);
+                if counted.is_some_and(|counted| counted.is_ok()) {
+                    tracing::warn!(%error, "/tmp counts as memory");
+                }
+                None
+            }
+        }
+    }
+
+    /// How much memory its processes hold.
+    pub(crate) fn memory(&self) -> Holds {
+        let body = self.body.get_ref();
+        let held = body.held();
+        let cgroup = held.cgroup.as_ref().filter(|_| held.end.is_none());
+        cgroup.map_or(Holds::Little, |cgroup| body.account.look(cgroup, body.pid))
+    }
+
+    /// Whether its processes hold more memory than they may.
+    pub(crate) fn exceeds_memory(&self) -> bool {
+        let body = self.body.get_ref();
+        let held = body.held();
+        let cgroup = held.cgroup.as_ref().filter(|_| held.end.is_none());
+        cgroup.is_some_and(|cgroup| body.account.exceeds(cgroup, body.pid))
+    }
+
+    /// Ends it for want of memory.
+    pub(crate) fn starve(&self) {
+        self.body.get_ref().account.starve();
+        self.kill();
+    }
+
     /// Most memory it has held, in MiB, at most its limit.
     pub(crate) fn peak_memory_mib(&self) -> u32 {
         self.body.get_ref().peak_memory_mib()
@@ -122,6 +173,7 @@ pub(super) struct Body {
     memory_mib: u32,
     /// The highest seen so far.
     peak_mib: AtomicU32,
+    account: Account,
     held: Mutex<Held>,
     /// Its threads must outlive the instance: it dies with the one that made it.
     pub(super) machine: Arc<Machine>,
@@ -153,7 +205,8 @@ impl Body {
         machine: Arc<Machine>,
     ) -> Body {
         let (held, peak_mib) = (Mutex::new(Held { end: None, cgroup }), AtomicU32::new(0));
-        Body { pid, program, pidfd: Some(pidfd), memory_mib, peak_mib, held, machine }
+        let account = Account::default();
+        Body { pid, program, pidfd: Some(pidfd), memory_mib, peak_mib, account, held, machine }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -200,14 +253,15 @@ impl Body {
             code: status.as_ref().and_then(|s| s.exit_status()),
             signal: status.as_ref().and_then(|s| s.terminating_signal()),
         };
-        let oom_killed = held.cgroup.take().is_some_and(|cgroup| cgroup.oom_killed());
+        let killed = held.cgroup.take().is_some_and(|cgroup| cgroup.oom_killed());
+        let oom_killed = killed || self.account.starved();
         Ok(*held.end.insert(End { status, oom_killed }))
     }
 
     fn peak_memory_mib(&self) -> u32 {
         let bytes = match &*self.held() {
             Held { end: Some(_), .. } => None,
-            Held { cgroup: Some(cgroup), .. } => cgroup.peak_bytes(),
+            Held { cgroup: Some(cgroup), .. } => self.account.peak(cgroup, self.pid),
             Held { cgroup: None, .. } => self.resident_peak_bytes(),
         };
         let mib = bytes.unwrap_or(0).div_ceil(1 << 20).min(u64::from(self.memory_mib)) as u32;

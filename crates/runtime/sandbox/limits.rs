@@ -1,5 +1,7 @@
 //! What one instance may use, whichever way the machine enforces it.
 
+use std::ffi::CStr;
+
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -10,6 +12,13 @@ use super::spec::Spec;
 
 /// Lambda's limit of open files.
 const OPEN_FILES: u64 = 1024;
+
+/// Signals that wait, and with them timers. A rootless server's functions share its user's limit:
+/// one may not take it all.
+const PENDING_SIGNALS: u64 = 256;
+
+/// What one instance may watch files with, out of the 128 that a user has of a rootless server.
+const INOTIFY_INSTANCES: &[u8] = b"8";
 
 /// Lambda gives one processor's time per 1,769 MiB of memory.
 const MIB_PER_PROCESSOR: f64 = 1769.0;
@@ -30,6 +39,7 @@ const LOOSE_MEMORY_MIB: u64 = 512;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     memory_mib: u32,
+    tmp_mib: u32,
     pub(super) pids: u32,
     open_files: u64,
     /// Set when no cgroup bounds memory.
@@ -50,15 +60,21 @@ impl Limits {
         let loose = u64::from(spec.memory_mib) * LOOSE_MEMORY_FACTOR + LOOSE_MEMORY_MIB;
         Limits {
             memory_mib: spec.memory_mib,
+            tmp_mib: spec.tmp_mib,
             pids: spec.pids + INIT_PIDS,
             open_files: hard.min(OPEN_FILES),
             data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
         }
     }
 
-    /// The cgroup's limit.
+    /// What the processes may hold.
     pub(super) fn memory_bytes(&self) -> u64 {
         u64::from(self.memory_mib + KERNEL_MIB) << 20
+    }
+
+    /// What they and `/tmp` may hold together, which a cgroup counts as one.
+    pub(super) fn memory_and_tmp_bytes(&self) -> u64 {
+        self.memory_bytes() + (u64::from(self.tmp_mib) << 20)
     }
 
     /// Microseconds of processor time in `period`.
@@ -70,7 +86,10 @@ impl Limits {
 
     /// Sets what a process can be limited by. Runs in the child.
     pub(super) fn apply(&self) -> Result<(), Errno> {
-        no_more_namespaces();
+        // A second lock besides seccomp: this user namespace shall have none below it.
+        of_namespace(c"/proc/sys/user/max_user_namespaces", b"0");
+        of_namespace(c"/proc/sys/user/max_inotify_instances", INOTIFY_INSTANCES);
+        limit(Resource::Sigpending, PENDING_SIGNALS)?;
         limit(Resource::Nofile, self.open_files)?;
         limit(Resource::Nproc, u64::from(self.pids))?;
         limit(Resource::Core, 0)?;
@@ -78,11 +97,10 @@ impl Limits {
     }
 }
 
-/// A second lock besides seccomp: this user namespace shall have none below it.
-fn no_more_namespaces() {
-    let path = c"/proc/sys/user/max_user_namespaces";
+/// A limit of the user namespace, as far as the kernel knows it.
+fn of_namespace(path: &CStr, value: &[u8]) {
     if let Ok(file) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
-        let _ = rustix::io::write(&file, b"0");
+        let _ = rustix::io::write(&file, value);
     }
 }
 
@@ -95,7 +113,7 @@ mod tests {
     use super::*;
 
     fn limits(memory_mib: u32) -> Limits {
-        Limits { memory_mib, pids: 1024, open_files: 1024, data_bytes: None }
+        Limits { memory_mib, tmp_mib: 512, pids: 1024, open_files: 1024, data_bytes: None }
     }
 
     #[test]
@@ -104,10 +122,13 @@ mod tests {
         assert_eq!(limits(3538).processor_micros(20_000), 40_000);
         assert_eq!(limits(128).processor_micros(20_000), 1447);
         assert_eq!(limits(64).processor_micros(20_000), 1000);
+        // 5.8 processors: "up to 6 vCPUs".
+        assert_eq!(limits(10_240).processor_micros(20_000), 115_771);
     }
 
     #[test]
     fn the_kernels_own_is_not_taken_from_the_function() {
         assert_eq!(limits(128).memory_bytes(), 132 << 20);
+        assert_eq!(limits(128).memory_and_tmp_bytes(), (132 + 512) << 20);
     }
 }

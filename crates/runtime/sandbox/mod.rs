@@ -3,7 +3,8 @@
 //! Always true: an instance sees only what its `Spec` names, dies with the server, and leaves
 //! nothing behind. Read in this order: `spec` (what the caller says), `instance` (what the caller
 //! gets), `start` (the parent's half of a start), `child` (the other half, between clone and exec),
-//! then what the child puts on: `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for resources.
+//! then what the child puts on: `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for resources,
+//! `memory` for the one that needs counting.
 //! The child becomes the sandbox's `init` (the program is in `../init`), which runs programs for us
 //! as long as the sandbox lives: `running` is one of them.
 
@@ -15,6 +16,7 @@ mod init;
 mod instance;
 mod landlock;
 mod limits;
+mod memory;
 mod mounts;
 mod plan;
 #[allow(dead_code, reason = "init's half of it")]
@@ -34,9 +36,11 @@ use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
+pub(crate) use cgroup::Armed;
 pub use doctor::Finding;
 pub(crate) use failure::ENTER_FOLDER;
 pub(crate) use instance::{Exit, Sandboxed};
+pub(crate) use memory::Holds;
 #[allow(unused_imports, reason = "external extensions are its first use")]
 pub(crate) use running::{Running, Status};
 pub use spec::Isolation;

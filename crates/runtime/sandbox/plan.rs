@@ -67,6 +67,8 @@ impl Plan {
 
 /// What makes a child a sandbox.
 pub(super) struct Cage {
+    /// Whose account the kernel charges with what has a limit per user, if the server can lend it.
+    pub(super) owner: Option<u32>,
     /// Supplementary groups can be dropped; a rootless server's cannot.
     pub(super) drop_groups: bool,
     /// Shared with the parent, which names its entries in errors.

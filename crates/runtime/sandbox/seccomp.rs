@@ -60,6 +60,8 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_fanotify_init,
     libc::SYS_lookup_dcookie,
     libc::SYS_nfsservctl,
+    // Its contexts are few and the machine's.
+    libc::SYS_io_setup,
     // Other processes' insides.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,

@@ -17,7 +17,7 @@ use std::{
     thread,
 };
 
-use rustix::process::DumpableBehavior;
+use rustix::{process::DumpableBehavior, thread::CapabilitiesSecureBits};
 
 use super::{
     child,
@@ -90,12 +90,17 @@ impl Spawner {
 
 fn work(queue: &Mutex<Receiver<Job>>) {
     block_signals();
+    keep_capabilities();
     let dumpable = rustix::process::dumpable_behavior().ok();
     let mut stack = vec![0u8; STACK_BYTES];
     loop {
         let next = queue.lock().map(|queue| queue.recv());
         let Ok(Ok(job)) = next else { return };
-        let started = clone(&job, &mut stack);
+        let owner = match &job.plan.work {
+            Work::Cage(cage) => cage.owner,
+            Work::Program(_) => None,
+        };
+        let started = as_user(owner, || clone(&job, &mut stack));
         restore_dumpable(dumpable);
         // Closes our copies of the child's descriptors before the answer: a reader of its output
         // must see the end when the child ends.
@@ -148,6 +153,35 @@ fn clone(job: &Job, stack: &mut [u8]) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just opened it for us, and only this owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(job.pidfd.get()) })
+}
+
+/// A change of this thread's effective user is to change nothing else: the death of the server must
+/// reach all instances, whoever they are.
+fn keep_capabilities() {
+    let bits = CapabilitiesSecureBits::NO_SETUID_FIXUP;
+    // Only a root server may and need.
+    let _ = rustix::thread::set_capabilities_secure_bits(bits);
+}
+
+/// Clones as another effective user. Whoever makes a user namespace is its owner, and pays for what
+/// is used in it of everything that has a limit per user: inotify instances, pending signals and
+/// timers, message queues. A function's owner must be nobody else's.
+fn as_user<T>(owner: Option<u32>, clone: impl FnOnce() -> T) -> T {
+    let own = rustix::process::geteuid().as_raw();
+    let secure = rustix::thread::capabilities_secure_bits();
+    let keeps = secure.is_ok_and(|bits| bits.contains(CapabilitiesSecureBits::NO_SETUID_FIXUP));
+    let Some(owner) = owner.filter(|_| keeps) else { return clone() };
+    set_effective_user(owner);
+    let cloned = clone();
+    set_effective_user(own);
+    cloned
+}
+
+fn set_effective_user(user: u32) {
+    // SAFETY: changes this thread alone, which does nothing but clone meanwhile; libc's call would
+    // change all threads.
+    let done = unsafe { libc::syscall(libc::SYS_setresuid, u32::MAX, user, u32::MAX) };
+    assert!(done == 0, "a thread with CAP_SETUID may become anybody, and itself again");
 }
 
 /// The child's change of user made the memory that it shared with us undumpable, which kept others

@@ -196,6 +196,7 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
     let no_init = |why| StartError { step: INIT_FILE, source: io::Error::other(why) };
     let init = machine.init.clone().map_err(no_init)?;
     let cage = Cage {
+        owner: (machine.rights == Rights::Root).then_some(spec.host_id.uid),
         drop_groups: machine.rights == Rights::Root,
         root: Arc::new(match &spec.image {
             None => Root::new(machine.base.clone(), spec, machine.rights)?,

@@ -20,12 +20,12 @@ impl Front {
     pub(super) async fn function_url(
         &self,
         name: UrlName,
-        (head, malformed): (Head, Option<Refusal>),
+        (mut head, malformed): (Head, Option<Refusal>),
         body: Incoming,
     ) -> Response<Body> {
         let (urls, limit) = &self.urls;
         let request_id = head.request_id.clone();
-        let answer = match collect(body, *limit).await {
+        let answer = match collect(&mut head.parts, body, *limit).await {
             Ok(body) => {
                 let signer = self.signer(&head, malformed, &body, &name.region);
                 let request = plain(name, head, (body, signer), self.clock.now());

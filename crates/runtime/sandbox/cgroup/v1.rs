@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Files, Folders, MemoryValue, Mount, PERIOD_MICROS};
+use super::{Files, Folders, MemoryValue, Mount, PERIOD_MICROS, alarm::Kind};
 
 pub(super) static FILES: Files = Files {
     name: "cgroup v1",
     memory_max: "memory.limit_in_bytes",
+    memory_now: "memory.usage_in_bytes",
     memory_peak: "memory.max_usage_in_bytes",
+    memory_files: "cache",
     memory_events: "memory.oom_control",
     memory_also: &[("memory.memsw.limit_in_bytes", MemoryValue::Limit)],
+    alarm: Kind::Threshold,
     cpu_quota: |micros| {
         vec![
             ("cpu.cfs_period_us", PERIOD_MICROS.to_string()),
@@ -21,11 +24,23 @@ pub(super) static FILES: Files = Files {
 /// The server's own group of each controller, as far as it may make groups there.
 pub(super) fn find(own: &str, mounts: &str) -> Result<(&'static Files, Folders), String> {
     let folder = |name| folder(name, own, mounts).filter(|folder| may_create(folder));
-    let folders = Folders { memory: folder("memory"), cpu: folder("cpu"), pids: folder("pids") };
-    if folders.distinct().is_empty() {
-        return Err("no controller that this user may make groups in".into());
-    }
-    Ok((&FILES, folders))
+    let folders = Folders {
+        memory: folder("memory"),
+        cpu: folder("cpu"),
+        pids: folder("pids"),
+        freezer: unified(own, mounts).filter(|folder| may_create(folder)),
+    };
+    let Folders { memory: None, cpu: None, pids: None, .. } = &folders else {
+        return Ok((&FILES, folders));
+    };
+    Err("no controller that this user may make groups in".into())
+}
+
+/// The hierarchy of version 2 that has no controllers but can freeze, as systemd mounts it beside.
+pub(super) fn unified(own: &str, mounts: &str) -> Option<PathBuf> {
+    let group = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mut mounts = mounts.lines().filter_map(Mount::parse);
+    mounts.find(|mount| mount.kind == "cgroup2")?.folder(group)
 }
 
 fn folder(controller: &str, own: &str, mounts: &str) -> Option<PathBuf> {
@@ -58,5 +73,8 @@ mod tests {
         assert_eq!(folder("memory", own, mounts), Some("/sys/fs/cgroup/memory/b/c".into()));
         assert_eq!(folder("cpu", own, mounts), Some("/sys/fs/cgroup/cpu/a".into()));
         assert_eq!(folder("pids", own, mounts), None);
+        assert_eq!(unified(own, mounts), None);
+        let mounts = "3 0 0:3 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(unified(own, mounts), Some("/sys/fs/cgroup/unified".into()));
     }
 }

@@ -5,17 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Files, Folders, MemoryValue, Mount, PERIOD_MICROS, write};
+use super::{Files, Folders, MemoryValue, Mount, PERIOD_MICROS, alarm::Kind, write};
 
 pub(super) static FILES: Files = Files {
     name: "cgroup v2",
     memory_max: "memory.max",
+    memory_now: "memory.current",
     memory_peak: "memory.peak",
+    memory_files: "file",
     memory_events: "memory.events",
     memory_also: &[
         ("memory.swap.max", MemoryValue::Text("0")),
         ("memory.oom.group", MemoryValue::Text("1")),
     ],
+    alarm: Kind::High,
     cpu_quota: |micros| vec![("cpu.max", format!("{micros} {PERIOD_MICROS}"))],
 };
 
@@ -47,7 +50,13 @@ pub(super) fn find(own: &str, mounts: &str) -> Result<(&'static Files, Folders),
     switch_on(&folder, &wanted)?;
     let enabled = words(&folder.join("cgroup.subtree_control"));
     let place = |name: &str| has(&enabled, name).then(|| folder.clone());
-    Ok((&FILES, Folders { memory: place("memory"), cpu: place("cpu"), pids: place("pids") }))
+    let folders = Folders {
+        memory: place("memory"),
+        cpu: place("cpu"),
+        pids: place("pids"),
+        freezer: Some(folder.clone()),
+    };
+    Ok((&FILES, folders))
 }
 
 fn switch_on(folder: &Path, wanted: &[&str]) -> Result<(), String> {

@@ -61,7 +61,7 @@ impl Surroundings for Around {
         }
     }
 
-    fn serve(&self, connection: tokio::net::TcpStream, place: tokio::sync::OwnedSemaphorePermit) {
+    fn serve(&self, connection: tokio::net::TcpStream, place: runtime::Place) {
         tokio::spawn(async move {
             let _place = place;
             connection.readable().await.unwrap();

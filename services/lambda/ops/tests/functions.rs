@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bus::{NoSuchObject, ObjectBytes, Objects};
+use futures::TryStreamExt;
 
 use super::*;
 use crate::ops::{delete_function, list_functions, update_function_configuration};
@@ -34,8 +35,10 @@ async fn a_new_function_is_pending_in_its_answer_and_active_after() {
 
     let location = got.code.unwrap().location.unwrap();
     let path = location.strip_prefix("http://127.0.0.1:4566").unwrap();
-    assert_eq!(world.lambda.code_download(path).await.unwrap(), package("1"));
-    assert_eq!(world.lambda.code_download(&path.replace("code/", "code/x")).await, None);
+    let (length, zip) = world.lambda.code_download(path).await.unwrap();
+    let zip = zip.try_collect::<Vec<_>>().await.unwrap().concat();
+    assert_eq!((length, zip), (package("1").len() as u64, package("1").to_vec()));
+    assert!(world.lambda.code_download(&path.replace("code/", "code/x")).await.is_none());
 
     let run = world.runnable(None).unwrap();
     assert_eq!(std::fs::read(run.function.code.join("bootstrap")).unwrap(), b"1");

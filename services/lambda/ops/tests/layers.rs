@@ -1,5 +1,7 @@
 //! Layers: their versions, who may use them, and the functions that do.
 
+use futures::TryStreamExt;
+
 use super::*;
 use crate::ops::{
     delete_function, layers, list_functions, update_function_configuration, versions,
@@ -119,7 +121,9 @@ async fn a_layer_version_shows_what_was_given_and_no_more() {
     assert_eq!(content.code_size, Some(package("2").len() as i64));
     let location = content.location.unwrap();
     let path = location.strip_prefix("http://127.0.0.1:4566").unwrap();
-    assert_eq!(world.lambda.code_download(path).await.unwrap(), package("2"));
+    let (length, zip) = world.lambda.code_download(path).await.unwrap();
+    let zip = zip.try_collect::<Vec<_>>().await.unwrap().concat();
+    assert_eq!((length, zip), (package("2").len() as u64, package("2").to_vec()));
     let input = api::GetLayerVersionByArnInput { arn: format!("{LAYER}:1") };
     let (lambda, caller) = world.parts();
     assert_eq!(layers::get::by_arn(lambda, caller, input).await.unwrap().version, Some(1));
