@@ -29,6 +29,12 @@ const NODE: Files = files!("node":
     "streaming.js"
 );
 
+const RUBY: Files = files!("ruby":
+    "bootstrap.rb" "lampejo/client.rb" "lampejo/context.rb" "lampejo/failure.rb" "lampejo/gems.rb"
+    "lampejo/handler.rb" "lampejo/logger.rb" "lampejo/logs.rb" "lampejo/loop.rb"
+    "lampejo/marshaller.rb"
+);
+
 /// Where the bootstraps are on the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Bootstraps {
@@ -36,6 +42,8 @@ pub(crate) struct Bootstraps {
     pub(crate) python: PathBuf,
     /// The folder of `bootstrap.js`.
     pub(crate) node: PathBuf,
+    /// The folder of `bootstrap.rb`.
+    pub(crate) ruby: PathBuf,
 }
 
 impl Bootstraps {
@@ -44,6 +52,7 @@ impl Bootstraps {
         match language {
             Language::Python => Some(&self.python),
             Language::Node => Some(&self.node),
+            Language::Ruby => Some(&self.ruby),
             Language::Provided => None,
         }
     }
@@ -56,6 +65,7 @@ impl Bootstraps {
         Ok(Bootstraps {
             python: write(&folder, "python", PYTHON)?,
             node: write(&folder, "node", NODE)?,
+            ruby: write(&folder, "ruby", RUBY)?,
         })
     }
 }

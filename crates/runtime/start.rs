@@ -256,6 +256,12 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
             layers.dedup();
             argv.extend(layers.into_iter().map(PathBuf::into_os_string));
         }
+        (Some(bootstrap), _) if of.provider.language == Language::Ruby => {
+            argv.push(of.provider.executable.clone().into_os_string());
+            // Its bootstrap loads RubyGems when it is needed.
+            argv.push("--disable-gems".into());
+            argv.push(view.path(&bootstrap.join("bootstrap.rb")).into());
+        }
         (Some(bootstrap), _) => {
             argv.push(of.provider.executable.clone().into_os_string());
             // V8 goes by the machine's memory, not by the function's.

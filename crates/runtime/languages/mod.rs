@@ -6,6 +6,7 @@
 
 mod node;
 mod python;
+mod ruby;
 
 use std::{
     collections::HashMap,
@@ -24,6 +25,8 @@ pub enum Language {
     Python,
     /// `nodejs22.x`.
     Node,
+    /// `ruby3.4`.
+    Ruby,
     /// `provided.al2023`: the function brings its own `bootstrap`. Or an image, which brings all.
     Provided,
 }
@@ -35,6 +38,8 @@ struct Finder {
     label: &'static str,
     /// Its runtimes, oldest first.
     runtimes: &'static [&'static str],
+    /// What would be runtimes of older versions: the nearest may be one of them.
+    older: &'static [&'static str],
     /// The version that a runtime's name asks for: `3.13` of `python3.13`.
     version: fn(&str) -> Option<&str>,
     /// Where an interpreter of a version may be, likeliest first.
@@ -52,7 +57,7 @@ struct Answer {
     prefix: PathBuf,
 }
 
-const FINDERS: [&Finder; 2] = [&python::FINDER, &node::FINDER];
+const FINDERS: [&Finder; 3] = [&python::FINDER, &node::FINDER, &ruby::FINDER];
 
 const PROVIDED: [&str; 3] = ["provided", "provided.al2", "provided.al2023"];
 
@@ -138,7 +143,7 @@ impl Languages {
             return Ok(Provider::provided(system));
         }
         let (finder, version) = finder(runtime).ok_or_else(|| {
-            let text = "lampejo runs python3.x, nodejs and provided runtimes; \
+            let text = "lampejo runs python3.x, nodejs, ruby and provided runtimes; \
                         compiled languages run as provided.al2023";
             RuntimeError::NoInterpreter(format!("the runtime {runtime} is not supported: {text}"))
         })?;
@@ -162,7 +167,7 @@ impl Languages {
     }
 
     fn nearest(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
-        let runtimes = finder.runtimes.iter();
+        let runtimes = finder.older.iter().chain(finder.runtimes);
         let mut versions: Vec<_> =
             runtimes.filter_map(|name| (finder.version)(name)).enumerate().collect();
         let (wanted, _) = *versions.iter().find(|(_, version)| *version == wanted)?;
@@ -227,7 +232,8 @@ mod tests {
     use super::*;
 
     fn languages() -> Languages {
-        Languages::new(false, Bootstraps { python: PathBuf::new(), node: PathBuf::new() })
+        let [python, node, ruby] = Default::default();
+        Languages::new(false, Bootstraps { python, node, ruby })
     }
 
     #[test]
@@ -235,6 +241,7 @@ mod tests {
         let split = |runtime| finder(runtime).map(|(finder, version)| (finder.language, version));
         assert_eq!(split("python3.13"), Some((Language::Python, "3.13")));
         assert_eq!(split("nodejs22.x"), Some((Language::Node, "22")));
+        assert_eq!(split("ruby3.4"), Some((Language::Ruby, "3.4")));
         for unknown in ["python2.7", "python3.x", "nodejs", "java21", "provided.al9", ""] {
             assert_eq!(split(unknown), None, "{unknown}");
         }
@@ -246,6 +253,7 @@ mod tests {
             |language, version: &str| Provider { language, ..Provider::provided(version) }.label();
         assert_eq!(label(Language::Python, "3.11.7"), "python:3.11.v7");
         assert_eq!(label(Language::Node, "20.20.2"), "nodejs:20.v20.2");
+        assert_eq!(label(Language::Ruby, "3.2.11"), "ruby:3.2.v11");
         assert_eq!(label(Language::Provided, "al2023"), "provided:al2023.v1");
     }
 

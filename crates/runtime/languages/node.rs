@@ -13,6 +13,7 @@ pub(super) const FINDER: Finder = Finder {
     language: Language::Node,
     label: "nodejs",
     runtimes: &["nodejs16.x", "nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x"],
+    older: &[],
     version: |runtime| {
         let major = runtime.strip_prefix("nodejs")?.strip_suffix(".x")?;
         major.parse::<u32>().ok().map(|_| major)

@@ -22,6 +22,7 @@ pub(super) const FINDER: Finder = Finder {
         "python3.14",
         "python3.15",
     ],
+    older: &[],
     version: |runtime| {
         let version = runtime.strip_prefix("python")?;
         version.strip_prefix("3.")?.parse::<u32>().ok().map(|_| version)
