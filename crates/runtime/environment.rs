@@ -37,6 +37,9 @@ pub(crate) fn variables(of: &Surrounded<'_>, view: &View) -> Vec<(OsString, OsSt
         Some(image) => image_defaults(image, view),
         None => defaults(of, view),
     };
+    if let Some((installed, _)) = &of.provider.installed {
+        all.extend(installed.environment.clone());
+    }
     all.extend(of.function.environment.clone());
     all.extend(reserved(of, view));
     all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
@@ -129,7 +132,7 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         ("LAMBDA_RUNTIME_DIR", &runtime),
         ("TZ", ":UTC"),
     ]);
-    if of.provider.language != Language::Provided {
+    if of.function.image.is_none() && !function.runtime.starts_with("provided") {
         all.insert("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{}", function.runtime));
     }
     if function.logging.json {

@@ -28,6 +28,8 @@ use crate::{
 
 /// Processes and threads of one instance. Lambda's documented limit.
 const PIDS: u32 = 1024;
+/// What starts a base image's runtime client.
+const BASE_IMAGE_BOOTSTRAP: &str = "/var/runtime/bootstrap";
 /// The step of a start that runs the program.
 pub(crate) const EXEC: &str = "exec";
 
@@ -131,6 +133,8 @@ impl Starter {
         };
         let own = match (&function.image, provider.language) {
             (Some(image), _) => Some(image::check(image)?),
+            // A base image's own runtime client; that of a provided runtime is the function's.
+            (None, _) if provider.brings_client() => Some(BASE_IMAGE_BOOTSTRAP.into()),
             (None, Language::Provided) => Some(own_bootstrap(function)?),
             _ => None,
         };
@@ -138,7 +142,8 @@ impl Starter {
         let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
         let sandboxed = started.map_err(|error| match &function.image {
             Some(image) => image::not_started(image, error),
-            None => not_started(error, own.is_some()),
+            None if provider.brings_client() => not_started(error, Some(BASE_IMAGE_BOOTSTRAP)),
+            None => not_started(error, own.is_some().then_some("/var/task/bootstrap")),
         })?;
         let (function, log) = (function.clone(), log.clone());
         Ok(Arc::new(Instance::new(
@@ -168,7 +173,11 @@ impl Starter {
             id: ids::hex::<8>(),
             code: function.code.clone(),
             opt: function.layers.clone(),
-            image: function.image.as_ref().map(image::root),
+            image: match (&function.image, &of.provider.installed) {
+                (Some(image), _) => Some(image::root(image)),
+                (None, Some((_, root))) => Some(image::base(root)),
+                (None, None) => None,
+            },
             binds,
             memory_mib: function.memory_mib,
             pids: PIDS,
@@ -294,10 +303,10 @@ fn own_bootstrap(function: &Function) -> Result<PathBuf, NotStarted> {
     })
 }
 
-fn not_started(error: StartError, own_program: bool) -> NotStarted {
+fn not_started(error: StartError, own_program: Option<&str>) -> NotStarted {
     // What the kernel says of the user's program is the user's to know.
-    if own_program && error.step == EXEC {
-        let text = format!("fork/exec /var/task/bootstrap: {}", exec_reason(&error.source));
+    if let Some(program) = own_program.filter(|_| error.step == EXEC) {
+        let text = format!("fork/exec {program}: {}", exec_reason(&error.source));
         return NotStarted::Function(Fault::Entrypoint(text), 0.0);
     }
     NotStarted::Machine(start_error(error.step, error.source))

@@ -1,9 +1,12 @@
-//! Which interpreter serves a runtime. A function's `Runtime` is served by a host interpreter of
-//! exactly that version: from the PATH, the usual folders, or a version manager. The interpreter
-//! itself is asked where it lives; the answer is kept.
+//! What serves a runtime. A function's `Runtime` is served by a host interpreter of exactly that
+//! version: from the PATH, the usual folders, or a version manager. The interpreter itself is asked
+//! where it lives; the answer is kept. Else by an installed runtime (see `installed`), or, if the
+//! settings say so, by the nearest version.
 //!
-//! Read next: one file per language, which says where its interpreters may be and how they are asked.
+//! Read next: one file per language, which says where its interpreters may be and how they are asked;
+//! `advice` (what is said of a runtime that is missing).
 
+mod advice;
 mod node;
 mod python;
 mod ruby;
@@ -16,7 +19,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::{bootstrap::Bootstraps, function::RuntimeError};
+use kit::Region;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    bootstrap::Bootstraps,
+    config::RuntimeFinding,
+    function::RuntimeError,
+    installed::{Installations, Installed},
+};
 
 /// What a function's runtime is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +57,7 @@ struct Finder {
     candidates: fn(&str) -> Vec<PathBuf>,
     /// Asks an interpreter where it lives; `None` if it does not answer.
     ask: fn(&Path, &Bootstraps) -> Option<Answer>,
-    /// How a version gets onto a machine.
+    /// Commands by which a version gets onto a machine.
     advice: fn(&str) -> String,
 }
 
@@ -61,10 +72,13 @@ const FINDERS: [&Finder; 3] = [&python::FINDER, &node::FINDER, &ruby::FINDER];
 
 const PROVIDED: [&str; 3] = ["provided", "provided.al2", "provided.al2023"];
 
+/// Runtimes that no interpreter of the machine serves.
+const BY_IMAGE_ONLY: [&str; 3] = ["dotnet6", "dotnet8", "dotnet10"];
+
 /// What serves a runtime.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// Its language.
+    /// Its language; of installed runtimes `Provided`, since they bring all.
     pub language: Language,
     /// Its version, such as `3.11.7`; of provided runtimes the operating system's name.
     pub version: String,
@@ -72,6 +86,8 @@ pub struct Provider {
     pub executable: PathBuf,
     /// The folder that holds the interpreter and its library.
     pub prefix: PathBuf,
+    /// The base image that serves it, and its tree.
+    pub installed: Option<(Installed, PathBuf)>,
     /// Set when it is not the version that was asked for: a warning for the function's log.
     pub warning: Option<String>,
 }
@@ -84,12 +100,33 @@ impl Provider {
 
     fn provided(version: &str) -> Provider {
         let (executable, prefix) = Default::default();
-        let version = version.to_owned();
-        Provider { language: Language::Provided, version, executable, prefix, warning: None }
+        let (language, version) = (Language::Provided, version.to_owned());
+        Provider { language, version, executable, prefix, installed: None, warning: None }
     }
 
-    /// `python:3.11.v7`, as INIT_START has it.
+    fn installed(installed: Installed, root: PathBuf) -> Provider {
+        // `python3.13` is `python:3.13`, `provided.al2023` is `provided:al2023`.
+        let runtime = installed.runtime.trim_end_matches(".x");
+        let family = runtime.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let (family, version) = runtime.split_at(runtime.len() - family.len());
+        let version = version.trim_start_matches('.');
+        let label = format!("{family}:{version}.{:.12}", installed.digest);
+        Provider { installed: Some((installed, root)), ..Provider::provided(&label) }
+    }
+
+    /// Whether it has a runtime client of its own: an installed runtime, unless functions of it
+    /// bring theirs.
+    pub(crate) fn brings_client(&self) -> bool {
+        let provided = |installed: &Installed| installed.runtime.starts_with("provided");
+        self.installed.as_ref().is_some_and(|(installed, _)| !provided(installed))
+    }
+
+    /// `python:3.11.v7`, as INIT_START has it; of an installed runtime `python:3.13.` and the
+    /// beginning of its image's digest.
     pub(crate) fn label(&self) -> String {
+        if self.installed.is_some() {
+            return self.version.clone();
+        }
         let finder = FINDERS.iter().find(|finder| finder.language == self.language);
         let Some(Finder { label, runtimes, version, .. }) = finder else {
             return format!("provided:{}.v1", self.version);
@@ -103,56 +140,111 @@ impl Provider {
         });
         format!("{label}:{major}.v{minor}")
     }
+
+    /// The runtime version's ARN: it ends with a digest, an installed runtime's with its image's.
+    pub(crate) fn arn(&self, region: &Region) -> String {
+        let digest = match &self.installed {
+            Some((installed, _)) => installed.digest.clone(),
+            None => hex::encode(Sha256::digest(self.label())),
+        };
+        format!("arn:aws:lambda:{region}::runtime:{digest}")
+    }
 }
 
-/// Finds providers, and remembers them.
+/// Which of those that could serve a runtime does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Preference {
+    /// A runtime that is missing is served by the nearest version there is.
+    pub(crate) nearest: bool,
+    /// Installed runtimes go before interpreters of the machine.
+    pub(crate) installed_first: bool,
+}
+
+/// Finds providers, and remembers interpreters.
 pub(crate) struct Languages {
-    nearest: bool,
+    preference: Preference,
     bootstraps: Bootstraps,
+    /// None where there is no sandbox for them.
+    installations: Option<Installations>,
     found: Mutex<HashMap<String, Arc<Provider>>>,
 }
 
 impl Languages {
-    /// With `nearest`, a runtime that is missing is served by the nearest version there is.
-    pub(crate) fn new(nearest: bool, bootstraps: Bootstraps) -> Languages {
-        Languages { nearest, bootstraps, found: Mutex::default() }
+    pub(crate) fn new(
+        preference: Preference,
+        bootstraps: Bootstraps,
+        installations: Option<Installations>,
+    ) -> Languages {
+        Languages { preference, bootstraps, installations, found: Mutex::default() }
     }
 
-    /// What serves the runtime. May start an interpreter the first time, and wait for it.
+    /// What serves the runtime: a host interpreter of exactly that version, an installed runtime,
+    /// or the nearest version. May start an interpreter the first time, and wait for it.
     pub(crate) fn provider(&self, runtime: &str) -> Result<Arc<Provider>, RuntimeError> {
-        let known = self.found.lock().expect("nothing panics while it holds this lock");
-        if let Some(provider) = known.get(runtime) {
-            return Ok(provider.clone());
+        // No host has what makes a provided runtime AWS's: its operating system.
+        let first = self.preference.installed_first || PROVIDED.contains(&runtime);
+        if let Some(installed) = first.then(|| self.installed(runtime)).flatten() {
+            return Ok(Arc::new(installed));
         }
-        drop(known);
-        let provider = Arc::new(self.find(runtime)?);
+        let known = self.known(runtime);
+        if let Some(exact) = known.as_ref().filter(|provider| provider.warning.is_none()) {
+            return Ok(exact.clone());
+        }
+        if known.is_none()
+            && let Some(exact) = self.exact(runtime)
+        {
+            return Ok(self.remember(runtime, exact));
+        }
+        if let Some(installed) = self.installed(runtime) {
+            return Ok(Arc::new(installed));
+        }
+        match known {
+            Some(nearest) => Ok(nearest),
+            None => Ok(self.remember(runtime, self.nearest(runtime)?)),
+        }
+    }
+
+    /// Every runtime, and what serves it or how to get it.
+    pub(crate) fn all(&self) -> Vec<RuntimeFinding> {
+        let hosted = FINDERS.iter().flat_map(|finder| finder.runtimes);
+        let named = hosted.chain(&BY_IMAGE_ONLY).chain(&PROVIDED).copied();
+        let served = |runtime| self.provider(runtime).map_err(|_| advice::ways(runtime));
+        named.map(|runtime| RuntimeFinding { runtime, served: served(runtime) }).collect()
+    }
+
+    fn known(&self, runtime: &str) -> Option<Arc<Provider>> {
+        let known = self.found.lock().expect("nothing panics while it holds this lock");
+        known.get(runtime).cloned()
+    }
+
+    fn remember(&self, runtime: &str, provider: Provider) -> Arc<Provider> {
+        let provider = Arc::new(provider);
         let mut known = self.found.lock().expect("nothing panics while it holds this lock");
         known.insert(runtime.to_owned(), provider.clone());
-        Ok(provider)
+        provider
     }
 
-    /// The runtimes that this machine can run.
-    pub(crate) fn all(&self) -> Vec<(&'static str, Arc<Provider>)> {
-        let named = FINDERS.iter().flat_map(|finder| finder.runtimes).chain(&PROVIDED);
-        named.filter_map(|name| Some((*name, self.provider(name).ok()?))).collect()
+    /// Asked each time: it is installed and removed while the server runs.
+    fn installed(&self, runtime: &str) -> Option<Provider> {
+        let installations = self.installations.as_ref()?;
+        let installed = installations.find(runtime)?;
+        let root = installations.root(&installed.digest);
+        Some(Provider::installed(installed, root))
     }
 
-    fn find(&self, runtime: &str) -> Result<Provider, RuntimeError> {
+    fn exact(&self, runtime: &str) -> Option<Provider> {
         if PROVIDED.contains(&runtime) {
-            let system = runtime.strip_prefix("provided.").unwrap_or("al2");
-            return Ok(Provider::provided(system));
+            return Some(Provider::provided(runtime.strip_prefix("provided.").unwrap_or("al2")));
         }
-        let (finder, version) = finder(runtime).ok_or_else(|| {
-            let text = "lampejo runs python3.x, nodejs, ruby and provided runtimes; \
-                        compiled languages run as provided.al2023";
-            RuntimeError::NoInterpreter(format!("the runtime {runtime} is not supported: {text}"))
-        })?;
-        if let Some(provider) = self.exactly(finder, version) {
-            return Ok(provider);
-        }
-        let nearest = if self.nearest { self.nearest(finder, version) } else { None };
-        let mut provider = nearest
-            .ok_or_else(|| RuntimeError::NoInterpreter(missing(finder, runtime, version)))?;
+        let (finder, version) = finder(runtime)?;
+        self.interpreter(finder, version)
+    }
+
+    fn nearest(&self, runtime: &str) -> Result<Provider, RuntimeError> {
+        let found = finder(runtime).filter(|_| self.preference.nearest);
+        let nearest = found.and_then(|(finder, wanted)| self.beside(finder, wanted));
+        let mut provider =
+            nearest.ok_or_else(|| RuntimeError::NoInterpreter(advice::missing(runtime)))?;
         provider.warning = Some(format!(
             "[lampejo] WARNING: there is no {runtime} on this machine; this function runs with {} {}\n",
             provider.executable.display(),
@@ -161,40 +253,30 @@ impl Languages {
         Ok(provider)
     }
 
-    fn exactly(&self, finder: &Finder, version: &str) -> Option<Provider> {
-        let mut there = (finder.candidates)(version).into_iter().filter(|path| path.is_file());
-        there.find_map(|path| self.ask(finder, version, &path))
-    }
-
-    fn nearest(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
+    fn beside(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
         let runtimes = finder.older.iter().chain(finder.runtimes);
         let mut versions: Vec<_> =
             runtimes.filter_map(|name| (finder.version)(name)).enumerate().collect();
         let (wanted, _) = *versions.iter().find(|(_, version)| *version == wanted)?;
         // A newer one before an older one that is as near.
         versions.sort_by_key(|(place, _)| (place.abs_diff(wanted), *place < wanted));
-        versions.into_iter().find_map(|(_, version)| self.exactly(finder, version))
+        versions.into_iter().find_map(|(_, version)| self.interpreter(finder, version))
     }
 
-    /// `None` if the interpreter is not of that version.
-    fn ask(&self, finder: &Finder, wanted: &str, path: &Path) -> Option<Provider> {
-        let Answer { executable, version, prefix } = (finder.ask)(path, &self.bootstraps)?;
-        let fits = version.strip_prefix(wanted)?.starts_with('.');
-        let language = finder.language;
-        fits.then_some(Provider { language, version, executable, prefix, warning: None })
+    /// One of exactly that version.
+    fn interpreter(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
+        let paths = (finder.candidates)(wanted).into_iter().filter(|path| path.is_file());
+        let mut answers = paths.filter_map(|path| (finder.ask)(&path, &self.bootstraps));
+        let fits =
+            |version: &str| version.strip_prefix(wanted).is_some_and(|it| it.starts_with('.'));
+        let Answer { executable, version, prefix } = answers.find(|it| fits(&it.version))?;
+        let (language, installed, warning) = (finder.language, None, None);
+        Some(Provider { language, version, executable, prefix, installed, warning })
     }
 }
 
 fn finder(runtime: &str) -> Option<(&'static Finder, &str)> {
     FINDERS.into_iter().find_map(|finder| Some((finder, (finder.version)(runtime)?)))
-}
-
-fn missing(finder: &Finder, runtime: &str, version: &str) -> String {
-    let advice = (finder.advice)(version);
-    format!(
-        "there is no interpreter for {runtime} on this machine: {advice}, \
-         or set nearest_runtime to run it with the nearest version"
-    )
 }
 
 /// Programs of this name on the PATH and in the usual folders.
@@ -233,7 +315,8 @@ mod tests {
 
     fn languages() -> Languages {
         let [python, node, ruby] = Default::default();
-        Languages::new(false, Bootstraps { python, node, ruby })
+        let bootstraps = Bootstraps { python, node, ruby };
+        Languages::new(Preference::default(), bootstraps, None)
     }
 
     #[test]
@@ -266,10 +349,27 @@ mod tests {
     }
 
     #[test]
+    fn an_installed_runtime_is_named_by_its_image() {
+        let label = |runtime: &str| {
+            let installed = Installed {
+                runtime: runtime.into(),
+                image: String::new(),
+                resolved: String::new(),
+                digest: "0123456789abcdef".into(),
+                layers: Vec::new(),
+                environment: Default::default(),
+            };
+            Provider::installed(installed, PathBuf::new()).label()
+        };
+        assert_eq!(label("python3.13"), "python:3.13.0123456789ab");
+        assert_eq!(label("nodejs22.x"), "nodejs:22.0123456789ab");
+        assert_eq!(label("java8.al2"), "java:8.al2.0123456789ab");
+        assert_eq!(label("provided.al2023"), "provided:al2023.0123456789ab");
+    }
+
+    #[test]
     fn what_is_missing_is_said_with_the_way_to_get_it() {
         let text = languages().provider("python3.99").unwrap_err().to_string();
         assert!(text.contains("uv python install 3.99"), "{text}");
-        let text = languages().provider("java21").unwrap_err().to_string();
-        assert!(text.contains("provided.al2023"), "{text}");
     }
 }

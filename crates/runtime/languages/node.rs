@@ -20,7 +20,7 @@ pub(super) const FINDER: Finder = Finder {
     },
     candidates,
     ask,
-    advice: |version| format!("install it, for example with `nvm install {version}`"),
+    advice: |version| format!("`nvm install {version}`"),
 };
 
 fn candidates(version: &str) -> Vec<PathBuf> {

@@ -29,11 +29,7 @@ pub(super) const FINDER: Finder = Finder {
     },
     candidates,
     ask,
-    advice: |version| {
-        format!(
-            "install it, for example with `uv python install {version}` or `pyenv install {version}`"
-        )
-    },
+    advice: |version| format!("`uv python install {version}`, `pyenv install {version}`"),
 };
 
 fn candidates(version: &str) -> Vec<PathBuf> {

@@ -22,7 +22,7 @@ pub(super) const FINDER: Finder = Finder {
     },
     candidates,
     ask,
-    advice: |version| format!("install it, for example with `rbenv install {version}`"),
+    advice: |version| format!("`rbenv install {version}`"),
 };
 
 fn candidates(version: &str) -> Vec<PathBuf> {
