@@ -3,6 +3,7 @@
 mod clients;
 mod codegen;
 mod demo;
+mod function_clients;
 mod model;
 mod models;
 mod program;

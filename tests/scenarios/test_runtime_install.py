@@ -232,9 +232,7 @@ exec /var/lang/bin/python -m awslambdaric "$_HANDLER"
 LOADED = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-import awslambdaric.bootstrap, awslambdaric.__main__, encodings.idna, runpy, pkgutil
-import encodings.utf_8, encodings.latin_1, importlib.resources, logging, _strptime
-import concurrent.futures.thread
+import awslambdaric.__main__, concurrent.futures.thread, encodings.idna, pkgutil, runpy, traceback
 files = [getattr(it, "__file__", None) for it in list(sys.modules.values())]
 print(json.dumps([sys.base_prefix, sys.executable, [it for it in files if it]]))
 """
@@ -259,12 +257,11 @@ def python_image(registry, needs_sandbox, name):
     executable = str(pathlib.Path(executable).resolve())
     native = [executable, "/bin/sh", *(it for it in files if it.endswith(".so"))]
     entries = {"var/lang/bin/python": executable}
-    for file in files:
-        inside = pathlib.PurePath(file)
-        if inside.is_relative_to(ric):
-            entries[f"var/runtime/{inside.relative_to(ric)}"] = file
-        else:
-            entries[f"var/lang/{inside.relative_to(prefix)}"] = file
+    for file in (pathlib.Path(file) for file in files):
+        if file.is_relative_to(prefix):
+            entries[f"var/lang/{file.relative_to(prefix)}"] = file
+    for file in (file for file in pathlib.Path(ric).rglob("*") if file.is_file()):
+        entries[f"var/runtime/{file.relative_to(ric)}"] = file
     entries |= {library.lstrip("/"): library for library in libraries(*native)}
     entries["bin/sh"] = "/bin/sh"
     packed = [(path, pathlib.Path(file).read_bytes(), 0o755) for path, file in entries.items()]
