@@ -159,9 +159,8 @@ def stream(server, name, text):
     return chunks, events[-1]["InvokeComplete"]
 
 
+@pytest.mark.parametrize("client", ["go", "rust"], indirect=True)
 def test_responses_stream(server, client, create):
-    if client == "python":
-        pytest.skip("awslambdaric does not stream")
     name = create()
     chunks, end = stream(server, name, " ".join(["piece"] * 100))
     assert chunks.endswith(b"piece" * 100)
