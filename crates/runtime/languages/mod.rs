@@ -12,7 +12,7 @@ mod python;
 mod ruby;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -265,7 +265,9 @@ impl Languages {
 
     /// One of exactly that version.
     fn interpreter(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
-        let paths = (finder.candidates)(wanted).into_iter().filter(|path| path.is_file());
+        let mut seen = HashSet::new();
+        let paths = (finder.candidates)(wanted).into_iter();
+        let paths = paths.filter(|path| path.is_file() && seen.insert(path.clone()));
         let mut answers = paths.filter_map(|path| (finder.ask)(&path, &self.bootstraps));
         let fits =
             |version: &str| version.strip_prefix(wanted).is_some_and(|it| it.starts_with('.'));
@@ -296,10 +298,21 @@ fn managed(versions: &Path, start: &str, program: &str) -> Vec<PathBuf> {
     fitting.map(|name| versions.join(name).join(program)).collect()
 }
 
+/// Where asdf and mise keep the versions of a tool.
+fn installs(tool: &str) -> [PathBuf; 2] {
+    let asdf = own_folder("ASDF_DATA_DIR", ".asdf").join("installs").join(tool);
+    // The one says nodejs, the other node.
+    let mise = own_folder("MISE_DATA_DIR", ".local/share/mise");
+    [asdf, mise.join("installs").join(tool.trim_end_matches("js"))]
+}
+
 /// The folder that a variable names, or one in the user's home.
-fn own_folder(variable: &str, in_home: &str) -> PathBuf {
-    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    env::var_os(variable).map_or_else(|| home.join(in_home), PathBuf::from)
+fn own_folder(variable: &str, at_home: &str) -> PathBuf {
+    env::var_os(variable).map_or_else(|| in_home(at_home), PathBuf::from)
+}
+
+fn in_home(path: &str) -> PathBuf {
+    env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(path)
 }
 
 /// What a program says, a line each. It is not there often enough for its error to be of no interest.
@@ -328,6 +341,17 @@ mod tests {
         for unknown in ["python2.7", "python3.x", "nodejs", "java21", "provided.al9", ""] {
             assert_eq!(split(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn version_managers_are_asked_for_the_version() {
+        let versions = tempfile::tempdir().unwrap();
+        for version in ["3.2.9", "3.20.0", "jruby-3.2.1"] {
+            fs::create_dir(versions.path().join(version)).unwrap();
+        }
+        let found = managed(versions.path(), "3.2.", "bin/ruby");
+        assert_eq!(found, [versions.path().join("3.2.9/bin/ruby")]);
+        assert!(managed(&versions.path().join("absent"), "3.2.", "bin/ruby").is_empty());
     }
 
     #[test]

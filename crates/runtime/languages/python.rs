@@ -1,4 +1,4 @@
-//! Python: of the system, uv or pyenv.
+//! Python: of the system, pyenv, uv, asdf or mise.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{Answer, Finder, Language, lines, managed, on_path, own_folder};
+use super::{Answer, Finder, Language, installs, lines, managed, on_path, own_folder};
 use crate::bootstrap::Bootstraps;
 
 pub(super) const FINDER: Finder = Finder {
@@ -40,6 +40,9 @@ fn candidates(version: &str) -> Vec<PathBuf> {
     on_path(&name)
         .chain(managed(&pyenv, &format!("{version}."), &program))
         .chain(managed(&uv, &format!("cpython-{version}."), &program))
+        .chain(
+            installs("python").iter().flat_map(|at| managed(at, &format!("{version}."), &program)),
+        )
         .collect()
 }
 

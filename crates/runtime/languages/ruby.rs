@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{Answer, Finder, Language, lines, managed, on_path, own_folder};
+use super::{Answer, Finder, Language, in_home, installs, lines, managed, on_path, own_folder};
 use crate::bootstrap::Bootstraps;
 
 pub(super) const FINDER: Finder = Finder {
@@ -26,14 +26,11 @@ pub(super) const FINDER: Finder = Finder {
 };
 
 fn candidates(version: &str) -> Vec<PathBuf> {
-    let bare = [
-        own_folder("RBENV_ROOT", ".rbenv").join("versions"),
-        own_folder("ASDF_DATA_DIR", ".asdf").join("installs/ruby"),
-        own_folder("MISE_DATA_DIR", ".local/share/mise").join("installs/ruby"),
-    ];
+    let [asdf, mise] = installs("ruby");
+    let bare = [own_folder("RBENV_ROOT", ".rbenv").join("versions"), asdf, mise];
     let named = [
         own_folder("rvm_path", ".rvm").join("rubies"),
-        own_folder("RUBIES", ".rubies"),
+        in_home(".rubies"),
         "/usr/local/rvm/rubies".into(),
         "/opt/rubies".into(),
     ];
