@@ -270,6 +270,14 @@ def test_json_logs_have_a_level(server, create, name):
     assert error["timestamp"].endswith("Z")
 
 
+def test_a_failure_is_a_json_record_too(server, create, name):
+    create("def handler(event:, context:) = raise('no')", LoggingConfig={"LogFormat": "JSON"})
+    assert server.invoke(name)[1] == "Unhandled"
+    lines = eventually(lambda: server.log_lines(name, '{$.level = "ERROR"}'), "it is logged")
+    record = json.loads(lines[0])
+    assert (record["errorType"], record["errorMessage"]) == ("Function<RuntimeError>", "no")
+
+
 def specification(gem, version):
     return f"""
 Gem::Specification.new do |s|
@@ -323,6 +331,28 @@ end
         f"/var/task/vendor/bundle/ruby/{version}:/opt/ruby/gems/{version}",
         "/var/task:/var/runtime/lib:/opt/ruby/lib",
     ]
+
+
+def test_without_a_sandbox_gems_are_found_where_they_lie(start, runtime, name):
+    version = runtime.removeprefix("ruby") + ".0"
+    layer = gem(f"ruby/gems/{version}", "lemon", "2.0.0", "LEMON = __FILE__")
+    with start(isolation="process", environment={"LAMPEJO_NEAREST_RUNTIME": "true"}) as server:
+        published = server.client("lambda").publish_layer_version(
+            LayerName=name, Content={"ZipFile": package(layer)}
+        )
+        source = "require 'lemon'\ndef handler(event:, context:) = [LEMON, Dir.pwd]\n"
+        server.function(
+            name,
+            source,
+            file="app.rb",
+            Runtime=runtime,
+            Handler="app.handler",
+            Layers=[published["LayerVersionArn"]],
+        )
+        (place, folder), kind = server.invoke(name)
+    assert kind is None
+    assert place.startswith(str(server.data)) and place.endswith("/lib/lemon.rb")
+    assert folder.startswith(str(server.data))
 
 
 def test_rubygems_is_there_for_whoever_asks(server, create):
