@@ -36,7 +36,7 @@ const RUBY: Files = files!("ruby":
 );
 
 /// Where the bootstraps are on the host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Bootstraps {
     /// The folder of `bootstrap.py`.
     pub(crate) python: PathBuf,

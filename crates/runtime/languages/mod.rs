@@ -3,30 +3,27 @@
 //! where it lives; the answer is kept. Else by an installed runtime (see `installed`), or, if the
 //! settings say so, by the nearest version.
 //!
-//! Read next: one file per language, which says where its interpreters may be and how they are asked;
-//! `advice` (what is said of a runtime that is missing).
+//! Read next: `provider`; one file per language, which says where its interpreters may be and how they
+//! are asked; `advice` (what is said of a runtime that is missing).
 
 mod advice;
 mod node;
+mod provider;
 mod python;
 mod ruby;
+
+pub use provider::Provider;
 
 use std::{
     collections::{HashMap, HashSet},
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-use kit::Region;
-use sha2::{Digest, Sha256};
-
 use crate::{
-    bootstrap::Bootstraps,
-    config::RuntimeFinding,
-    function::RuntimeError,
-    installed::{Installations, Installed},
+    bootstrap::Bootstraps, config::RuntimeFinding, function::RuntimeError, installed::Installations,
 };
 
 /// What a function's runtime is made of.
@@ -75,82 +72,6 @@ const PROVIDED: [&str; 3] = ["provided", "provided.al2", "provided.al2023"];
 /// Runtimes that no interpreter of the machine serves.
 const BY_IMAGE_ONLY: [&str; 3] = ["dotnet6", "dotnet8", "dotnet10"];
 
-/// What serves a runtime.
-#[derive(Clone, Debug)]
-pub struct Provider {
-    /// Its language; of installed runtimes `Provided`, since they bring all.
-    pub language: Language,
-    /// Its version, such as `3.11.7`; of provided runtimes the operating system's name.
-    pub version: String,
-    /// The interpreter; empty for provided runtimes.
-    pub executable: PathBuf,
-    /// The folder that holds the interpreter and its library.
-    pub prefix: PathBuf,
-    /// The base image that serves it, and its tree.
-    pub installed: Option<(Installed, PathBuf)>,
-    /// Set when it is not the version that was asked for: a warning for the function's log.
-    pub warning: Option<String>,
-}
-
-impl Provider {
-    /// Of a container image.
-    pub(crate) fn image() -> Provider {
-        Provider::provided("image")
-    }
-
-    fn provided(version: &str) -> Provider {
-        let (executable, prefix) = Default::default();
-        let (language, version) = (Language::Provided, version.to_owned());
-        Provider { language, version, executable, prefix, installed: None, warning: None }
-    }
-
-    fn installed(installed: Installed, root: PathBuf) -> Provider {
-        // `python3.13` is `python:3.13`, `provided.al2023` is `provided:al2023`.
-        let runtime = installed.runtime.trim_end_matches(".x");
-        let family = runtime.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        let (family, version) = runtime.split_at(runtime.len() - family.len());
-        let version = version.trim_start_matches('.');
-        let label = format!("{family}:{version}.{:.12}", installed.digest);
-        Provider { installed: Some((installed, root)), ..Provider::provided(&label) }
-    }
-
-    /// Whether it has a runtime client of its own: an installed runtime, unless functions of it
-    /// bring theirs.
-    pub(crate) fn brings_client(&self) -> bool {
-        let provided = |installed: &Installed| installed.runtime.starts_with("provided");
-        self.installed.as_ref().is_some_and(|(installed, _)| !provided(installed))
-    }
-
-    /// `python:3.11.v7`, as INIT_START has it; of an installed runtime `python:3.13.` and the
-    /// beginning of its image's digest.
-    pub(crate) fn label(&self) -> String {
-        if self.installed.is_some() {
-            return self.version.clone();
-        }
-        let finder = FINDERS.iter().find(|finder| finder.language == self.language);
-        let Some(Finder { label, runtimes, version, .. }) = finder else {
-            return format!("provided:{}.v1", self.version);
-        };
-        // As many parts as the runtime's name has.
-        let dots = |text: &str| text.matches('.').count();
-        let parts = runtimes.first().and_then(|runtime| version(runtime)).map_or(0, dots);
-        let end = self.version.match_indices('.').nth(parts).map(|(at, _)| at);
-        let (major, minor) = end.map_or((self.version.as_str(), "0"), |at| {
-            (&self.version[..at], &self.version[at + 1..])
-        });
-        format!("{label}:{major}.v{minor}")
-    }
-
-    /// The runtime version's ARN: it ends with a digest, an installed runtime's with its image's.
-    pub(crate) fn arn(&self, region: &Region) -> String {
-        let digest = match &self.installed {
-            Some((installed, _)) => installed.digest.clone(),
-            None => hex::encode(Sha256::digest(self.label())),
-        };
-        format!("arn:aws:lambda:{region}::runtime:{digest}")
-    }
-}
-
 /// Which of those that could serve a runtime does.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Preference {
@@ -166,7 +87,16 @@ pub(crate) struct Languages {
     bootstraps: Bootstraps,
     /// None where there is no sandbox for them.
     installations: Option<Installations>,
-    found: Mutex<HashMap<String, Arc<Provider>>>,
+    interpreters: Mutex<HashMap<String, Known>>,
+}
+
+/// What the machine was found to have for a runtime.
+#[derive(Clone)]
+enum Known {
+    Exact(Arc<Provider>),
+    Nearest(Arc<Provider>),
+    /// Nothing, and an installed runtime serves: interpreters are not asked again at every start.
+    Missing,
 }
 
 impl Languages {
@@ -175,7 +105,7 @@ impl Languages {
         bootstraps: Bootstraps,
         installations: Option<Installations>,
     ) -> Languages {
-        Languages { preference, bootstraps, installations, found: Mutex::default() }
+        Languages { preference, bootstraps, installations, interpreters: Mutex::default() }
     }
 
     /// What serves the runtime: a host interpreter of exactly that version, an installed runtime,
@@ -187,21 +117,24 @@ impl Languages {
             return Ok(Arc::new(installed));
         }
         let known = self.known(runtime);
-        if let Some(exact) = known.as_ref().filter(|provider| provider.warning.is_none()) {
-            return Ok(exact.clone());
+        if let Some(Known::Exact(exact)) = known {
+            return Ok(exact);
         }
         if known.is_none()
             && let Some(exact) = self.exact(runtime)
         {
-            return Ok(self.remember(runtime, exact));
+            return Ok(self.remember(runtime, exact, Known::Exact));
         }
         if let Some(installed) = self.installed(runtime) {
+            if known.is_none() {
+                self.interpreters().insert(runtime.to_owned(), Known::Missing);
+            }
             return Ok(Arc::new(installed));
         }
-        match known {
-            Some(nearest) => Ok(nearest),
-            None => Ok(self.remember(runtime, self.nearest(runtime)?)),
+        if let Some(Known::Nearest(nearest)) = known {
+            return Ok(nearest);
         }
+        Ok(self.remember(runtime, self.nearest(runtime)?, Known::Nearest))
     }
 
     /// Every runtime, and what serves it or how to get it.
@@ -212,15 +145,22 @@ impl Languages {
         named.map(|runtime| RuntimeFinding { runtime, served: served(runtime) }).collect()
     }
 
-    fn known(&self, runtime: &str) -> Option<Arc<Provider>> {
-        let known = self.found.lock().expect("nothing panics while it holds this lock");
-        known.get(runtime).cloned()
+    fn interpreters(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.interpreters.lock().expect("nothing panics while it holds this lock")
     }
 
-    fn remember(&self, runtime: &str, provider: Provider) -> Arc<Provider> {
+    fn known(&self, runtime: &str) -> Option<Known> {
+        self.interpreters().get(runtime).cloned()
+    }
+
+    fn remember(
+        &self,
+        runtime: &str,
+        provider: Provider,
+        known: fn(Arc<Provider>) -> Known,
+    ) -> Arc<Provider> {
         let provider = Arc::new(provider);
-        let mut known = self.found.lock().expect("nothing panics while it holds this lock");
-        known.insert(runtime.to_owned(), provider.clone());
+        self.interpreters().insert(runtime.to_owned(), known(provider.clone()));
         provider
     }
 
@@ -327,9 +267,7 @@ mod tests {
     use super::*;
 
     fn languages() -> Languages {
-        let [python, node, ruby] = Default::default();
-        let bootstraps = Bootstraps { python, node, ruby };
-        Languages::new(Preference::default(), bootstraps, None)
+        Languages::new(Preference::default(), Bootstraps::default(), None)
     }
 
     #[test]
@@ -355,40 +293,11 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_lambdas() {
-        let label =
-            |language, version: &str| Provider { language, ..Provider::provided(version) }.label();
-        assert_eq!(label(Language::Python, "3.11.7"), "python:3.11.v7");
-        assert_eq!(label(Language::Node, "20.20.2"), "nodejs:20.v20.2");
-        assert_eq!(label(Language::Ruby, "3.2.11"), "ruby:3.2.v11");
-        assert_eq!(label(Language::Provided, "al2023"), "provided:al2023.v1");
-    }
-
-    #[test]
     fn provided_runtimes_need_no_interpreter() {
         let version = |runtime| Some(languages().provider(runtime).ok()?.version.clone());
         assert_eq!(version("provided.al2023").as_deref(), Some("al2023"));
         assert_eq!(version("provided").as_deref(), Some("al2"));
         assert_eq!(version("provided.al9"), None);
-    }
-
-    #[test]
-    fn an_installed_runtime_is_named_by_its_image() {
-        let label = |runtime: &str| {
-            let installed = Installed {
-                runtime: runtime.into(),
-                image: String::new(),
-                resolved: String::new(),
-                digest: "0123456789abcdef".into(),
-                layers: Vec::new(),
-                environment: Default::default(),
-            };
-            Provider::installed(installed, PathBuf::new()).label()
-        };
-        assert_eq!(label("python3.13"), "python:3.13.0123456789ab");
-        assert_eq!(label("nodejs22.x"), "nodejs:22.0123456789ab");
-        assert_eq!(label("java8.al2"), "java:8.al2.0123456789ab");
-        assert_eq!(label("provided.al2023"), "provided:al2023.0123456789ab");
     }
 
     #[test]
