@@ -4,11 +4,14 @@ import contextlib
 import itertools
 import os
 import pathlib
+import shutil
+import subprocess
 import tempfile
 
 import pytest
 from botocore.exceptions import ClientError
 
+from image_registry import Registry, program
 from lampejo_server import Server, lacks_sandbox
 
 COUNTER = itertools.count(1)
@@ -82,6 +85,36 @@ def enforcing_server(sandbox):
     """A server that checks signatures."""
     with running(isolation=sandbox, auth="enforce") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def client_program(tmp_path_factory):
+    """The program of the images; it needs nothing else."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        pytest.skip("there is no C compiler")
+    source = pathlib.Path(__file__).parent / "scenarios" / "image_client.c"
+    built = tmp_path_factory.mktemp("image") / "client"
+    subprocess.run([compiler, "-static", "-O1", "-Wall", "-o", built, source], check=True)
+    return built.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def start_registry():
+    """Starts registries: `with start_registry(folder) as registry:`."""
+    if not program():
+        assert not os.environ.get("CI"), "docker-registry is needed"
+        pytest.skip("docker-registry is not installed")
+
+    @contextlib.contextmanager
+    def started(folder):
+        registry = Registry(folder)
+        try:
+            yield registry.start()
+        finally:
+            registry.stop()
+
+    return started
 
 
 @pytest.fixture

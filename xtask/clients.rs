@@ -11,7 +11,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::program::{exists, install, quiet};
+use crate::{
+    function_clients::FunctionClients,
+    program::{exists, install, quiet},
+};
 
 /// Its presence says that a folder is complete.
 const MARK: &str = "complete";
@@ -32,6 +35,8 @@ pub(crate) struct Clients {
     pub(crate) node: Node,
     /// A registry of container images; none: the tests that need it are skipped.
     pub(crate) registry: Option<PathBuf>,
+    /// What functions are made with.
+    pub(crate) functions: FunctionClients,
 }
 
 /// Where the commands keep what they download: `LAMPEJO_CACHE`, else `~/.cache/lampejo`.
@@ -129,6 +134,14 @@ pub(crate) fn image_registry() -> anyhow::Result<Option<PathBuf>> {
     }
 }
 
+/// Debian's Ruby, for functions. Without it the tests that need one say so.
+pub(crate) fn ruby() -> anyhow::Result<()> {
+    match exists("ruby") || install(&["ruby"]).is_ok() {
+        false if env::var_os("CI").is_some() => bail!("cannot install Ruby"),
+        _ => Ok(()),
+    }
+}
+
 /// Unpacks a Debian package into a folder. Needs no rights.
 fn fetch_package(name: &str, folder: &Path) -> anyhow::Result<()> {
     start_over(folder)?;
@@ -144,7 +157,7 @@ fn environment(folder: &Path) -> anyhow::Result<String> {
 }
 
 /// An empty folder in place of one that was left unfinished.
-fn start_over(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn start_over(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -154,7 +167,7 @@ fn start_over(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn fingerprint(parts: &[&str]) -> String {
+pub(crate) fn fingerprint(parts: &[&str]) -> String {
     let mut hasher = DefaultHasher::new();
     parts.hash(&mut hasher);
     format!("{:016x}", hasher.finish())

@@ -4,6 +4,7 @@ mod access;
 mod clients;
 mod codegen;
 mod demo;
+mod function_clients;
 mod model;
 mod models;
 mod program;

@@ -13,8 +13,9 @@ use std::{
 use clap::Args;
 
 use crate::{
-    clients::{Clients, Node, Python, image_registry},
+    clients::{Clients, Node, Python, image_registry, ruby},
     codegen,
+    function_clients::FunctionClients,
     program::{Profile, build, cargo, quiet, show},
     tidy,
 };
@@ -45,7 +46,9 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
     // First and in silence: later steps find every package there.
     quiet(cargo(root).args(["fetch", "--quiet", "--locked"]))?;
     let (python, node) = (Python::open(root)?, Node::open(root)?);
-    let clients = Clients { python, node, registry: image_registry()? };
+    ruby()?;
+    let functions = FunctionClients::open(root, &python.program("python"))?;
+    let clients = Clients { python, node, registry: image_registry()?, functions };
     let mut report = Report::default();
     let (profile, arguments) = match &flags.pytest {
         Some(arguments) => (Profile::Dev, arguments.as_slice()),

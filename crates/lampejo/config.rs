@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) account_concurrency: u32,
     /// Whether a runtime may be served by the nearest version that the machine has.
     pub(crate) nearest_runtime: bool,
+    /// Whether installed runtimes go before interpreters of the machine.
+    pub(crate) prefer_installed_runtimes: bool,
     /// Whether functions may run out of this machine's folders.
     pub(crate) hot_reload: bool,
     /// Base domains of virtual hosts.
@@ -98,6 +100,9 @@ pub(crate) struct Flags {
     /// Serve a runtime by the nearest version that the machine has
     #[arg(long, env = "LAMPEJO_NEAREST_RUNTIME")]
     nearest_runtime: bool,
+    /// Let installed runtimes go before interpreters of the machine
+    #[arg(long, env = "LAMPEJO_PREFER_INSTALLED_RUNTIMES")]
+    prefer_installed_runtimes: bool,
     /// Let functions run out of this machine's folders, as `open` mode does anyway
     #[arg(long, env = "LAMPEJO_HOT_RELOAD")]
     hot_reload: bool,
@@ -121,6 +126,7 @@ struct File {
     max_instances: Option<usize>,
     account_concurrency: Option<u32>,
     nearest_runtime: Option<bool>,
+    prefer_installed_runtimes: Option<bool>,
     hot_reload: Option<bool>,
     domains: Option<Vec<String>>,
     #[serde(default)]
@@ -164,6 +170,13 @@ impl From<Images> for images::Settings {
     }
 }
 
+impl Flags {
+    /// Of commands that go by the data folder and the settings file only.
+    pub(crate) fn of(data: Option<PathBuf>, config: Option<PathBuf>) -> Flags {
+        Flags { data, config, ..Flags::default() }
+    }
+}
+
 impl Config {
     /// Puts the sources together and checks what must fit.
     pub(crate) fn load(flags: Flags) -> anyhow::Result<Config> {
@@ -181,6 +194,8 @@ impl Config {
                 .or(file.account_concurrency)
                 .unwrap_or(lambda::ACCOUNT_CONCURRENCY),
             nearest_runtime: flags.nearest_runtime || file.nearest_runtime.unwrap_or(false),
+            prefer_installed_runtimes: flags.prefer_installed_runtimes
+                || file.prefer_installed_runtimes.unwrap_or(false),
             // Whoever may do anything may do this.
             hot_reload: flags.hot_reload || file.hot_reload.unwrap_or(auth == Auth::Open),
             domains: file.domains.unwrap_or_else(default_domains),

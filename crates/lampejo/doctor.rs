@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use bus::Directory;
 use kit::Clock;
 use lambda::{InstanceLogs, InstanceSurroundings};
-use runtime::{Doctor, Pool};
+use runtime::{Doctor, Pool, Provider, RuntimeFinding};
 
 use crate::{config::Config, up::pool_config};
 
@@ -18,10 +18,27 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         println!("{mark}  {:<14} {}", finding.what, finding.detail);
         sound &= finding.ok || finding.what != "sandbox";
     }
-    for (runtime, provider) in &doctor.runtimes {
-        println!("ok    {runtime:<14} {} {}", provider.version, provider.executable.display());
-    }
+    doctor.runtimes.iter().for_each(show);
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(finding: &RuntimeFinding) {
+    let runtime = finding.runtime;
+    match &finding.served {
+        Err(advice) => println!("none  {runtime:<14} {advice}"),
+        Ok(provider) => {
+            let mark = if provider.warning.is_none() { "ok  " } else { "near" };
+            println!("{mark}  {runtime:<14} {}", served_by(provider));
+        }
+    }
+}
+
+fn served_by(provider: &Provider) -> String {
+    match &provider.installed {
+        Some((installed, _)) => format!("installed, {}", installed.resolved),
+        None if provider.executable.as_os_str().is_empty() => "functions bring a program".into(),
+        None => format!("{} {}", provider.version, provider.executable.display()),
+    }
 }
 
 /// Asks a pool of its own that serves nobody.

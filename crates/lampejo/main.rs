@@ -48,7 +48,7 @@ enum Command {
     Iam(iam::Flags),
     /// Say what a running server is doing.
     Status(client::Server),
-    /// Install the AWS SDKs that functions import without packaging them.
+    /// Install runtimes, and the AWS SDKs that functions import without packaging them.
     Runtime(runtimes::Flags),
 }
 
@@ -78,6 +78,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Cost(flags) => cost::run(flags).await,
         Command::Iam(flags) => iam::run(flags).await,
         Command::Status(flags) => status::run(flags).await,
-        Command::Runtime(flags) => runtimes::run(flags),
+        Command::Runtime(flags) => runtimes::run(flags).await,
     }
 }

@@ -199,6 +199,7 @@ pub(crate) fn pool_config(config: &Config) -> runtime::Config {
         isolation,
         max_instances: config.max_instances,
         nearest_runtime: config.nearest_runtime,
+        prefer_installed: config.prefer_installed_runtimes,
         ..runtime::Config::new(config.data.join("runtime"))
     }
 }

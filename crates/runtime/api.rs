@@ -43,7 +43,10 @@ async fn converse(stream: &Arc<TcpStream>, desk: &Desk) -> io::Result<()> {
     let mut reader = Reader::new(stream, MAX_RESPONSE_BYTES);
     // Replies to requests that have the next one behind them are written with that one's.
     let mut owed = Vec::new();
-    while let Some(request) = reader.next().await? {
+    while let Some(mut request) = reader.next().await? {
+        if request.body == Body::Streaming && !streams(&request, desk) {
+            request.body = reader.whole().await?;
+        }
         let bytes = match reply(&request, desk, stream, &mut owed) {
             Reply::WhenInvoked => continue,
             Reply::Now(bytes) => bytes,
@@ -58,6 +61,15 @@ async fn converse(stream: &Arc<TcpStream>, desk: &Desk) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whoever takes a stream gets what comes in chunks as it comes: aws-lambda-go does not say that it
+/// streams, and Lambda does not ask (its emulator shows how).
+fn streams(request: &Request, desk: &Desk) -> bool {
+    match request.response_mode {
+        Some(mode) => mode == ResponseMode::Streaming,
+        None => desk.takes_stream(),
+    }
 }
 
 fn reply(request: &Request, desk: &Desk, stream: &Arc<TcpStream>, owed: &mut Vec<u8>) -> Reply {
@@ -219,6 +231,7 @@ fn message(status: &str, content_type: &str, body: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::Takes;
     use kit::ids;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -279,7 +292,8 @@ mod tests {
         assert!(desk.settled().await);
         let invocation = invocation();
         let head = event_head(&invocation, 123);
-        let answer = desk.hand(&invocation.request_id, &head, &invocation.payload).await;
+        let answer =
+            desk.hand(&invocation.request_id, Takes::Whole, &head, &invocation.payload).await;
         let event = runtime.receive().await;
         for part in [
             "Deadline-Ms: 123\r\n",
@@ -304,7 +318,9 @@ mod tests {
         for body in ["1", "2"] {
             runtime.send("GET", "invocation/next", "").await;
             assert!(desk.settled().await);
-            let answer = desk.hand(&invocation.request_id, b"HTTP/1.1 200 OK\r\n\r\n", b"").await;
+            let answer = desk
+                .hand(&invocation.request_id, Takes::Whole, b"HTTP/1.1 200 OK\r\n\r\n", b"")
+                .await;
             runtime.receive().await;
             assert!(runtime.ask("POST", &path, body).await.starts_with("HTTP/1.1 202 "));
             assert!(matches!(answer.await.unwrap(), Answer::Response(it) if it == body));
@@ -320,7 +336,7 @@ mod tests {
         assert!(desk.settled().await);
         let invocation = invocation();
         let head = event_head(&invocation, 123);
-        let _answer = desk.hand(&invocation.request_id, &head, b"{}").await;
+        let _answer = desk.hand(&invocation.request_id, Takes::Whole, &head, b"{}").await;
 
         let forged = other.ask("POST", "invocation/forged/response", "1").await;
         assert!(forged.starts_with("HTTP/1.1 400 ") && forged.contains("InvalidRequestID"));

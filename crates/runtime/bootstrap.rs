@@ -49,6 +49,12 @@ const JAVA: Files = files!("java":
     "lampejo/Scalars.java" "lampejo/Times.java" "lampejo/Trace.java" "lampejo/Types.java"
 );
 
+const RUBY: Files = files!("ruby":
+    "bootstrap.rb" "lampejo/client.rb" "lampejo/context.rb" "lampejo/failure.rb" "lampejo/gems.rb"
+    "lampejo/handler.rb" "lampejo/logger.rb" "lampejo/logs.rb" "lampejo/loop.rb"
+    "lampejo/marshaller.rb"
+);
+
 /// Where the bootstraps are on the host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bootstraps {
@@ -58,6 +64,8 @@ pub(crate) struct Bootstraps {
     pub(crate) node: PathBuf,
     /// The folder of Java's sources.
     pub(crate) java: PathBuf,
+    /// The folder of `bootstrap.rb`.
+    pub(crate) ruby: PathBuf,
 }
 
 impl Bootstraps {
@@ -67,6 +75,7 @@ impl Bootstraps {
             Language::Python => Some(&self.python),
             Language::Node => Some(&self.node),
             Language::Java => Some(&self.java),
+            Language::Ruby => Some(&self.ruby),
             Language::Provided => None,
         }
     }
@@ -80,6 +89,7 @@ impl Bootstraps {
             python: write(&folder, "python", PYTHON)?,
             node: write(&folder, "node", NODE)?,
             java: write(&folder, "java", JAVA)?,
+            ruby: write(&folder, "ruby", RUBY)?,
         })
     }
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub idle: Duration,
     /// Whether a missing runtime is served by the nearest version there is.
     pub nearest_runtime: bool,
+    /// Whether installed runtimes go before interpreters of the machine.
+    pub prefer_installed: bool,
     /// Host user ids that functions run as when the server is root; each has its own.
     pub host_ids: Range<u32>,
 }
@@ -33,6 +35,7 @@ impl Config {
             max_instances: 1000,
             idle: Duration::from_secs(600),
             nearest_runtime: false,
+            prefer_installed: false,
             host_ids: 1_000_000..1_065_536,
         }
     }
@@ -43,6 +46,15 @@ impl Config {
 pub struct Doctor {
     /// The sandbox.
     pub sandbox: Vec<Finding>,
-    /// Runtimes that can be run, and by what.
-    pub runtimes: Vec<(&'static str, Arc<Provider>)>,
+    /// Every runtime.
+    pub runtimes: Vec<RuntimeFinding>,
+}
+
+/// One runtime, and what of this machine serves it.
+#[derive(Clone, Debug)]
+pub struct RuntimeFinding {
+    /// `python3.13`.
+    pub runtime: &'static str,
+    /// What serves it, or how to get it.
+    pub served: Result<Arc<Provider>, String>,
 }

@@ -100,8 +100,18 @@ struct State {
     exit: Option<Exit>,
 }
 
+/// How whoever invoked takes the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// When it is all there.
+    Whole,
+    /// As it comes.
+    Stream,
+}
+
 struct Current {
     request_id: String,
+    takes: Takes,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -147,6 +157,11 @@ impl Desk {
         // Nobody waits any more after a timeout.
         let _ = current.answer.send(answer);
         Ok(())
+    }
+
+    /// Whether the response of the invocation under way is taken as it comes.
+    pub(crate) fn takes_stream(&self) -> bool {
+        self.state().current.as_ref().is_some_and(|current| current.takes == Takes::Stream)
     }
 
     /// A stream has ended, one way or another: the runtime may ask for its next event.
@@ -216,6 +231,7 @@ impl Desk {
     pub(crate) async fn hand(
         &self,
         request_id: &str,
+        takes: Takes,
         head: &[u8],
         payload: &[u8],
     ) -> oneshot::Receiver<Answer> {
@@ -226,7 +242,8 @@ impl Desk {
                 let _ = sender.send(Answer::Exited(exit));
                 return receiver;
             }
-            state.current = Some(Current { request_id: request_id.to_owned(), answer: sender });
+            let request_id = request_id.to_owned();
+            state.current = Some(Current { request_id, takes, answer: sender });
             // An asynchronous event that is tried again comes with the same id.
             state.answered = None;
             state.parked.take()

@@ -37,6 +37,9 @@ pub(crate) fn variables(of: &Surrounded<'_>, view: &View) -> Vec<(OsString, OsSt
         Some(image) => image_defaults(image, view),
         None => defaults(of, view),
     };
+    if let Some((installed, _)) = &of.provider.installed {
+        all.extend(installed.environment.clone());
+    }
     all.extend(of.function.environment.clone());
     all.extend(reserved(of, view));
     all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
@@ -45,8 +48,9 @@ pub(crate) fn variables(of: &Surrounded<'_>, view: &View) -> Vec<(OsString, OsSt
 fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
     let task = task_root(of, view);
     let opt = layer_folders(of, view);
-    let in_layers = |folder: &str| opt.iter().map(|layer| format!(":{layer}/{folder}")).collect();
-    let (programs, libraries): (String, String) = (in_layers("bin"), in_layers("lib"));
+    let in_layers =
+        |folder: &str| opt.iter().map(|layer| format!(":{layer}/{folder}")).collect::<String>();
+    let (programs, libraries) = (in_layers("bin"), in_layers("lib"));
     let path = format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{programs}");
     let mut all = tracing_defaults();
     all.extend(to_map([("LANG", "en_US.UTF-8"), ("PATH", path.as_str())]));
@@ -69,6 +73,14 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
             path = format!("{path}:{}", view.path(sdk).display());
         }
         all.insert("NODE_PATH".into(), path);
+    }
+    if of.provider.language == Language::Ruby {
+        // By the name of the runtime: its gems are for that version, whatever serves it.
+        let version = of.function.runtime.trim_start_matches("ruby");
+        let gems = in_layers(&format!("ruby/gems/{version}.0"));
+        all.insert("GEM_PATH".into(), format!("{task}/vendor/bundle/ruby/{version}.0{gems}"));
+        let libraries = in_layers("ruby/lib");
+        all.insert("RUBYLIB".into(), format!("{task}:/var/runtime/lib{libraries}"));
     }
     all
 }
@@ -124,7 +136,7 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         ("LAMBDA_RUNTIME_DIR", &runtime),
         ("TZ", ":UTC"),
     ]);
-    if of.provider.language != Language::Provided {
+    if of.function.image.is_none() && !function.runtime.starts_with("provided") {
         all.insert("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{}", function.runtime));
     }
     if function.logging.json {

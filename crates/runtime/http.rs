@@ -151,7 +151,10 @@ impl<'a> Reader<'a> {
             }
             None => Body::Whole(Bytes::new()),
             Some(Length::Known(length)) => self.known(length).await?,
-            Some(Length::Chunked) => self.chunked().await?,
+            Some(Length::Chunked) => {
+                self.unread = Unread::ChunkSize;
+                self.whole().await?
+            }
         };
         let Head { method, path, error_type, content_type, response_mode, .. } = parsed;
         Ok(Some(Request { head, method, path, error_type, content_type, response_mode, body }))
@@ -213,8 +216,8 @@ impl<'a> Reader<'a> {
         Ok(Body::Whole(self.received.split_to(length).freeze()))
     }
 
-    async fn chunked(&mut self) -> io::Result<Body> {
-        self.unread = Unread::ChunkSize;
+    /// The whole of a body that streams.
+    pub(crate) async fn whole(&mut self) -> io::Result<Body> {
         let mut body = BytesMut::new();
         let mut length = 0;
         while let Piece::Data(data) = self.piece().await? {
@@ -341,10 +344,13 @@ enum Length {
 }
 
 impl Head {
-    /// Only responses stream, whatever the header of another request says.
+    /// Only responses stream, whatever the header of another request says. Those that come in chunks
+    /// may, if who invoked takes a stream.
     fn streams(&self, head: &[u8]) -> bool {
         let path = &head[self.path.0..self.path.1];
-        self.response_mode == Some(ResponseMode::Streaming) && path.ends_with(b"/response")
+        let chunked = matches!(self.length, Some(Length::Chunked));
+        let says_so = self.response_mode == Some(ResponseMode::Streaming);
+        (says_so || chunked) && path.ends_with(b"/response")
     }
 
     /// A request that says twice how long it is may mean something else to others.

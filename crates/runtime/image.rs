@@ -1,7 +1,10 @@
 //! How a container image starts: its root, its working directory, and what is said when its program
 //! cannot be run.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     faults::Fault,
@@ -21,6 +24,11 @@ pub(crate) fn check(image: &Image) -> Result<PathBuf, NotStarted> {
 /// What the sandbox shows of it.
 pub(crate) fn root(image: &Image) -> ImageRoot {
     ImageRoot { tree: image.root.clone(), folder: folder(image) }
+}
+
+/// What the sandbox shows of an installed runtime, which the function's code and layers lie in.
+pub(crate) fn base(root: &Path) -> ImageRoot {
+    ImageRoot { tree: root.to_owned(), folder: "/var/task".into() }
 }
 
 fn folder(image: &Image) -> PathBuf {

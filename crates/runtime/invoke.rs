@@ -54,7 +54,8 @@ pub(crate) async fn run(
     let began = Instant::now();
     let head = api::event_head(invocation, started.0 + left.as_millis() as u64);
     let ended = clock.within(left, async {
-        let answer = instance.desk.hand(request_id, &head, &invocation.payload).await;
+        let desk = &instance.desk;
+        let answer = desk.hand(request_id, destination.takes(), &head, &invocation.payload).await;
         Some(ended(instance, clock, answer.await.ok()?, destination).await)
     });
     let timeout = || Ended::Fault(Fault::Timeout(function.timeout.as_millis() as u64));

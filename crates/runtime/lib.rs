@@ -6,8 +6,9 @@
 //! invocations), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `java` (our classes for a JVM, and its options), `sandbox/` (what an instance may
-//! not do), `init/` (its first process), `bootstrap/` (what runs inside).
+//! handler does not), `languages/` and `installed` (what serves a runtime), `java` (our classes for a
+//! JVM, and its options), `sandbox/` (what an instance may not do), `init/` (its first process),
+//! `bootstrap/` (what runs inside).
 
 mod api;
 mod bandwidth;
@@ -21,6 +22,7 @@ mod function;
 mod groups;
 mod http;
 mod image;
+mod installed;
 mod instance;
 mod invoke;
 mod java;
@@ -35,9 +37,10 @@ mod sdk;
 mod start;
 mod stream;
 
-pub use config::{Config, Doctor};
+pub use config::{Config, Doctor, RuntimeFinding};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
+pub use installed::{Installations, Installed};
 pub use languages::{Language, Provider};
 pub use pool::{Pool, ProvisionFailure, Provisioned};
 pub use sandbox::{Finding, Isolation};

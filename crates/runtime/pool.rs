@@ -31,13 +31,14 @@ use crate::{
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
+    installed::Installations,
     instance::{Instance, Slot, Unready},
     invoke,
-    languages::Languages,
+    languages::{Languages, Preference},
     lines,
     log::Log,
     pool::provision::Provisions,
-    sandbox::Sandboxer,
+    sandbox::{Isolation, Sandboxer},
     start::{HostIds, Initialization, NotStarted, StartKind, Starter},
     stream::{Destination, Outlet, Streamed},
 };
@@ -93,7 +94,7 @@ impl Pool {
         let starter = Starter {
             data: config.data.clone(),
             sandboxer,
-            languages: Arc::new(Languages::new(config.nearest_runtime, bootstraps.clone())),
+            languages: Arc::new(languages(&config, &bootstraps)),
             bootstraps,
             surroundings,
             host_ids: HostIds::new(config.host_ids.clone()),
@@ -126,7 +127,7 @@ impl Pool {
     /// does.
     pub fn runtime_version(&self, region: &Region, runtime: &str) -> Result<String, RuntimeError> {
         let provider = self.starter.languages.provider(runtime)?;
-        Ok(runtime_arn(region, &provider.label()))
+        Ok(provider.arn(region))
     }
 
     /// Whether this pool can run container images: only a sandbox has a root of its own.
@@ -302,7 +303,7 @@ impl Pool {
         // Of an image there is no runtime version to tell.
         if phase.name == "init" && function.image.is_none() {
             let (now, label) = (self.clock.now(), provider.label());
-            let arn = runtime_arn(&function.region, &label);
+            let arn = provider.arn(&function.region);
             let line = lines::init_start(function, now, &label, &arn, phase.initialization);
             line.into_iter().for_each(|line| log.write(line));
             provider.warning.iter().for_each(|warning| log.write(warning.clone()));
@@ -458,9 +459,11 @@ impl Phase {
     const PROVISIONED: Phase = Phase { name: "init", initialization: Initialization::Provisioned };
 }
 
-/// Names the runtime's version as AWS does: by a digest.
-fn runtime_arn(region: &Region, label: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = hex::encode(Sha256::digest(label));
-    format!("arn:aws:lambda:{}::runtime:{digest}", region)
+fn languages(config: &Config, bootstraps: &Bootstraps) -> Languages {
+    let preference =
+        Preference { nearest: config.nearest_runtime, installed_first: config.prefer_installed };
+    // An image's tree is a root, which a plain process has not.
+    let isolates = config.isolation == Isolation::Sandbox;
+    let installations = isolates.then(|| Installations::new(&config.data));
+    Languages::new(preference, bootstraps.clone(), installations)
 }

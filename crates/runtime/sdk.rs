@@ -45,8 +45,8 @@ const NODE: [&str; 16] = [
 /// Why the SDK is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum SdkError {
-    /// Functions of Java and provided runtimes bring their own.
-    #[error("functions of Java and provided runtimes bring their own SDK")]
+    /// Functions of this language bring their own.
+    #[error("functions of this language bring their own SDK")]
     NoSdk,
     /// A folder could not be made or moved.
     #[error("installing the SDK failed at {path}: {source}")]
@@ -121,7 +121,7 @@ fn folder(data: &Path, language: Language) -> Option<PathBuf> {
     match language {
         Language::Python => Some(data.join("sdk").join(PYTHON[0].replace("==", "-"))),
         Language::Node => Some(data.join("sdk").join("aws-sdk-js-3.958.0")),
-        Language::Java | Language::Provided => None,
+        Language::Java | Language::Ruby | Language::Provided => None,
     }
 }
 

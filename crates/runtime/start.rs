@@ -30,6 +30,8 @@ use crate::{
 
 /// Processes and threads of one instance. Lambda's documented limit.
 const PIDS: u32 = 1024;
+/// What starts a base image's runtime client.
+const BASE_IMAGE_BOOTSTRAP: &str = "/var/runtime/bootstrap";
 /// The step of a start that runs the program.
 pub(crate) const EXEC: &str = "exec";
 
@@ -136,6 +138,8 @@ impl Starter {
         };
         let own = match (&function.image, provider.language) {
             (Some(image), _) => Some(image::check(image)?),
+            // A base image's own runtime client; that of a provided runtime is the function's.
+            (None, _) if provider.brings_client() => Some(BASE_IMAGE_BOOTSTRAP.into()),
             (None, Language::Provided) => Some(own_bootstrap(function)?),
             _ => None,
         };
@@ -143,7 +147,11 @@ impl Starter {
         let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
         let sandboxed = started.map_err(|error| match &function.image {
             Some(image) => image::not_started(image, error),
-            None => not_started(error, own.is_some(), exec_wrapper(&of)),
+            None if provider.brings_client() => not_started(error, Some(BASE_IMAGE_BOOTSTRAP)),
+            None => {
+                let bootstrap = own.is_some().then_some("/var/task/bootstrap");
+                not_started(error, exec_wrapper(&of).or(bootstrap))
+            }
         })?;
         let (function, log) = (function.clone(), log.clone());
         Ok(Arc::new(Instance::new(
@@ -173,7 +181,11 @@ impl Starter {
             id: ids::hex::<8>(),
             code: function.code.clone(),
             opt: function.layers.clone(),
-            image: function.image.as_ref().map(image::root),
+            image: match (&function.image, &of.provider.installed) {
+                (Some(image), _) => Some(image::root(image)),
+                (None, Some((_, root))) => Some(image::base(root)),
+                (None, None) => None,
+            },
             binds,
             memory_mib: function.memory_mib,
             pids: PIDS,
@@ -263,6 +275,12 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
             argv.extend(java::command(of, view, starts_in_task));
             argv.extend(layers(of, view));
         }
+        (Some(bootstrap), _) if of.provider.language == Language::Ruby => {
+            argv.push(of.provider.executable.clone().into_os_string());
+            // Its bootstrap loads RubyGems when it is needed.
+            argv.push("--disable-gems".into());
+            argv.push(view.path(&bootstrap.join("bootstrap.rb")).into());
+        }
         (Some(bootstrap), _) => {
             argv.push(of.provider.executable.clone().into_os_string());
             // V8 goes by the machine's memory, not by the function's.
@@ -313,14 +331,10 @@ fn own_bootstrap(function: &Function) -> Result<PathBuf, NotStarted> {
     })
 }
 
-fn not_started(error: StartError, own_program: bool, wrapper: Option<&str>) -> NotStarted {
-    if let (Some(wrapper), EXEC) = (wrapper, error.step) {
-        let text = format!("fork/exec {wrapper}: {}", exec_reason(&error.source));
-        return NotStarted::Function(Fault::Entrypoint(text), 0.0);
-    }
+fn not_started(error: StartError, own_program: Option<&str>) -> NotStarted {
     // What the kernel says of the user's program is the user's to know.
-    if own_program && error.step == EXEC {
-        let text = format!("fork/exec /var/task/bootstrap: {}", exec_reason(&error.source));
+    if let Some(program) = own_program.filter(|_| error.step == EXEC) {
+        let text = format!("fork/exec {program}: {}", exec_reason(&error.source));
         return NotStarted::Function(Fault::Entrypoint(text), 0.0);
     }
     NotStarted::Machine(start_error(error.step, error.source))

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     api::MAX_RESPONSE_BYTES,
     bandwidth::Bucket,
+    desk::Takes,
     function::Outcome,
     http::{Piece, Trailers},
 };
@@ -72,6 +73,14 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
+    /// How it takes a response.
+    pub(crate) fn takes(&self) -> Takes {
+        match self {
+            Destination::Whole(_) => Takes::Whole,
+            Destination::Reader(_) => Takes::Stream,
+        }
+    }
+
     /// Into memory.
     pub(crate) fn whole() -> Destination {
         Destination::Whole(BytesMut::new())

@@ -39,7 +39,7 @@ def unprivileged():
         command = [*as_nobody, copy]
         if lack := lacks_sandbox(*command):
             pytest.skip(f"an unprivileged server cannot isolate functions here: {lack}")
-        if PYTHON not in doctor(*command).stdout.split():
+        if f"ok    {PYTHON} " not in doctor(*command).stdout:
             pytest.skip(f"{PYTHON} is in no folder that everybody may read")
         yield command
 

@@ -57,7 +57,7 @@ def test_the_server_says_what_it_does(lampejo):
 
 
 def test_the_machines_runtimes_are_listed():
-    assert PYTHON in doctor().stdout
+    assert f"ok    {PYTHON} " in doctor().stdout
 
 
 def test_a_port_that_is_taken(server, tmp_path):

@@ -1,12 +1,9 @@
 """Functions whose code is a container image of a real registry."""
 
 import base64
-import contextlib
 import http.server
 import json
-import os
 import pathlib
-import shutil
 import subprocess
 import tarfile
 import threading
@@ -14,54 +11,16 @@ import urllib.request
 
 import pytest
 
-from image_registry import (
-    ARCHITECTURE,
-    MANIFEST,
-    MANIFEST_LIST,
-    Registry,
-    layer,
-    program,
-    special,
-)
+from image_registry import ARCHITECTURE, MANIFEST, MANIFEST_LIST, layer, special
 from lampejo_server import PYTHON, ROLE, package
 
 FAST = {"Delay": 0.02, "MaxAttempts": 500}
-SOURCE = pathlib.Path(__file__).with_name("image_client.c")
-
-
-@pytest.fixture(scope="session")
-def client_program(tmp_path_factory):
-    """The program of the images; it needs nothing else."""
-    compiler = shutil.which("cc")
-    if not compiler:
-        pytest.skip("there is no C compiler")
-    built = tmp_path_factory.mktemp("image") / "client"
-    subprocess.run([compiler, "-static", "-O1", "-Wall", "-o", built, SOURCE], check=True)
-    return built.read_bytes()
 
 
 @pytest.fixture(scope="session")
 def base(client_program):
     """The lowest layer of most images."""
     return layer(("bin/client", client_program, 0o755), ("app/base", "of the base"))
-
-
-@pytest.fixture(scope="session")
-def start_registry():
-    """Starts registries: `with start_registry(folder) as registry:`."""
-    if not program():
-        assert not os.environ.get("CI"), "docker-registry is needed"
-        pytest.skip("docker-registry is not installed")
-
-    @contextlib.contextmanager
-    def started(folder):
-        registry = Registry(folder)
-        try:
-            yield registry.start()
-        finally:
-            registry.stop()
-
-    return started
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use anyhow::Context;
 use regex::Regex;
 
-use crate::{clients::Clients, program::show};
+use crate::{clients::Clients, function_clients::FunctionClients, program::show};
 
 /// Runs them; answers with the names and reasons of those that were skipped.
 pub(super) fn run(
@@ -15,7 +15,7 @@ pub(super) fn run(
     arguments: &[String],
 ) -> anyhow::Result<Vec<String>> {
     let report = tempfile::Builder::new().suffix(".xml").tempfile()?;
-    let Clients { python, node, registry } = clients;
+    let Clients { python, node, registry, functions } = clients;
     let mut pytest = Command::new(python.program("python"));
     pytest
         .current_dir(root.join("tests"))
@@ -27,9 +27,14 @@ pub(super) fn run(
         .env("NODE_PATH", node.modules())
         .env("LAMPEJO_PIP_PATH", python.path()?)
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    if let Some(registry) = registry {
-        pytest.env("LAMPEJO_REGISTRY", registry);
-    }
+    let FunctionClients { python, go, rust } = functions;
+    let found = [
+        ("LAMPEJO_REGISTRY", registry),
+        ("LAMPEJO_CLIENT_PYTHON", python),
+        ("LAMPEJO_CLIENT_GO", go),
+        ("LAMPEJO_CLIENT_RUST", rust),
+    ];
+    pytest.envs(found.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))));
     let outcome = show(&mut pytest);
     let report = fs::read_to_string(report.path()).context("pytest left no report")?;
     let skipped = skipped(&report);

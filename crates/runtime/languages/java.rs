@@ -23,6 +23,7 @@ pub(super) const FINDER: Finder = Finder {
         "java21",
         "java25",
     ],
+    older: &[],
     version: |runtime| {
         let version = runtime.strip_prefix("java")?;
         let (major, system) = version.split_once('.').unwrap_or((version, "al2"));
@@ -31,12 +32,7 @@ pub(super) const FINDER: Finder = Finder {
     },
     candidates,
     ask,
-    advice: |version| {
-        format!(
-            "install a JDK of that version (a JRE lacks the compiler), for example with \
-             `apt-get install openjdk-{version}-jdk-headless` or sdkman"
-        )
-    },
+    advice: |version| format!("`apt-get install openjdk-{version}-jdk-headless`, sdkman"),
 };
 
 /// Folders in which each version has one of its own.

@@ -1,22 +1,32 @@
-//! Which interpreter serves a runtime. A function's `Runtime` is served by a host interpreter of
-//! exactly that version: from the PATH, the usual folders, or a version manager. The interpreter
-//! itself is asked where it lives; the answer is kept.
+//! What serves a runtime. A function's `Runtime` is served by a host interpreter of exactly that
+//! version: from the PATH, the usual folders, or a version manager. The interpreter itself is asked
+//! where it lives; the answer is kept. Else by an installed runtime (see `installed`), or, if the
+//! settings say so, by the nearest version.
 //!
-//! Read next: one file per language, which says where its interpreters may be and how they are asked.
+//! Read next: `provider`; one file per language, which says where its interpreters may be and how they
+//! are asked; `advice` (what is said of a runtime that is missing).
 
+mod advice;
 mod java;
 mod node;
+mod provider;
 mod python;
+mod ruby;
+
+pub use provider::Provider;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-use crate::{bootstrap::Bootstraps, function::RuntimeError, java as jvm};
+use crate::{
+    bootstrap::Bootstraps, config::RuntimeFinding, function::RuntimeError,
+    installed::Installations, java as jvm,
+};
 
 /// What a function's runtime is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +37,8 @@ pub enum Language {
     Node,
     /// `java21`.
     Java,
+    /// `ruby3.4`.
+    Ruby,
     /// `provided.al2023`: the function brings its own `bootstrap`. Or an image, which brings all.
     Provided,
 }
@@ -38,13 +50,15 @@ struct Finder {
     label: &'static str,
     /// Its runtimes, oldest first.
     runtimes: &'static [&'static str],
+    /// What would be runtimes of older versions: the nearest may be one of them.
+    older: &'static [&'static str],
     /// The version that a runtime's name asks for: `3.13` of `python3.13`.
     version: fn(&str) -> Option<&str>,
     /// Where an interpreter of a version may be, likeliest first.
     candidates: fn(&str) -> Vec<PathBuf>,
     /// Asks an interpreter where it lives; `None` if it does not answer.
     ask: fn(&Path, &Bootstraps) -> Option<Answer>,
-    /// How a version gets onto a machine.
+    /// Commands by which a version gets onto a machine.
     advice: fn(&str) -> String,
 }
 
@@ -55,68 +69,51 @@ struct Answer {
     prefix: PathBuf,
 }
 
-const FINDERS: [&Finder; 3] = [&python::FINDER, &node::FINDER, &java::FINDER];
+const FINDERS: [&Finder; 4] = [&python::FINDER, &node::FINDER, &java::FINDER, &ruby::FINDER];
 
 const PROVIDED: [&str; 3] = ["provided", "provided.al2", "provided.al2023"];
 
-/// What serves a runtime.
-#[derive(Clone, Debug)]
-pub struct Provider {
-    /// Its language.
-    pub language: Language,
-    /// Its version, such as `3.11.7`; of provided runtimes the operating system's name.
-    pub version: String,
-    /// The interpreter; empty for provided runtimes.
-    pub executable: PathBuf,
-    /// The folder that holds the interpreter and its library.
-    pub prefix: PathBuf,
-    /// Set when it is not the version that was asked for: a warning for the function's log.
-    pub warning: Option<String>,
+/// Runtimes that no interpreter of the machine serves.
+const BY_IMAGE_ONLY: [&str; 3] = ["dotnet6", "dotnet8", "dotnet10"];
+
+/// Which of those that could serve a runtime does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Preference {
+    /// A runtime that is missing is served by the nearest version there is.
+    pub(crate) nearest: bool,
+    /// Installed runtimes go before interpreters of the machine.
+    pub(crate) installed_first: bool,
 }
 
-impl Provider {
-    /// Of a container image.
-    pub(crate) fn image() -> Provider {
-        Provider::provided("image")
-    }
-
-    fn provided(version: &str) -> Provider {
-        let (executable, prefix) = Default::default();
-        let version = version.to_owned();
-        Provider { language: Language::Provided, version, executable, prefix, warning: None }
-    }
-
-    /// `python:3.11.v7`, as INIT_START has it.
-    pub(crate) fn label(&self) -> String {
-        let finder = FINDERS.iter().find(|finder| finder.language == self.language);
-        let Some(Finder { label, runtimes, version, .. }) = finder else {
-            return format!("provided:{}.v1", self.version);
-        };
-        // As many parts as the runtime's name has.
-        let dots = |text: &str| text.matches('.').count();
-        let parts = runtimes.first().and_then(|runtime| version(runtime)).map_or(0, dots);
-        let end = self.version.match_indices('.').nth(parts).map(|(at, _)| at);
-        let (major, minor) = end.map_or((self.version.as_str(), "0"), |at| {
-            (&self.version[..at], &self.version[at + 1..])
-        });
-        format!("{label}:{major}.v{minor}")
-    }
-}
-
-/// Finds providers, and remembers them.
+/// Finds providers, and remembers interpreters.
 pub(crate) struct Languages {
-    nearest: bool,
+    preference: Preference,
     bootstraps: Bootstraps,
-    found: Mutex<HashMap<String, Arc<Provider>>>,
+    /// None where there is no sandbox for them.
+    installations: Option<Installations>,
+    interpreters: Mutex<HashMap<String, Known>>,
+}
+
+/// What the machine was found to have for a runtime.
+#[derive(Clone)]
+enum Known {
+    Exact(Arc<Provider>),
+    Nearest(Arc<Provider>),
+    /// Nothing, and an installed runtime serves: interpreters are not asked again at every start.
+    Missing,
 }
 
 impl Languages {
-    /// With `nearest`, a runtime that is missing is served by the nearest version there is.
-    pub(crate) fn new(nearest: bool, bootstraps: Bootstraps) -> Languages {
-        Languages { nearest, bootstraps, found: Mutex::default() }
+    pub(crate) fn new(
+        preference: Preference,
+        bootstraps: Bootstraps,
+        installations: Option<Installations>,
+    ) -> Languages {
+        Languages { preference, bootstraps, installations, interpreters: Mutex::default() }
     }
 
-    /// What serves the runtime, ready to start. May start an interpreter the first time, and wait
+    /// What serves the runtime, ready to start: a host interpreter of exactly that version, an
+    /// installed runtime, or the nearest version. May start an interpreter the first time, and wait
     /// for it.
     pub(crate) fn provider(&self, runtime: &str) -> Result<Arc<Provider>, RuntimeError> {
         let provider = self.found(runtime)?;
@@ -127,39 +124,80 @@ impl Languages {
     }
 
     fn found(&self, runtime: &str) -> Result<Arc<Provider>, RuntimeError> {
-        let known = self.found.lock().expect("nothing panics while it holds this lock");
-        if let Some(provider) = known.get(runtime) {
-            return Ok(provider.clone());
+        // No host has what makes a provided runtime AWS's: its operating system.
+        let first = self.preference.installed_first || PROVIDED.contains(&runtime);
+        if let Some(installed) = first.then(|| self.installed(runtime)).flatten() {
+            return Ok(Arc::new(installed));
         }
-        drop(known);
-        let provider = Arc::new(self.find(runtime)?);
-        let mut known = self.found.lock().expect("nothing panics while it holds this lock");
-        known.insert(runtime.to_owned(), provider.clone());
-        Ok(provider)
+        let known = self.known(runtime);
+        if let Some(Known::Exact(exact)) = known {
+            return Ok(exact);
+        }
+        if known.is_none()
+            && let Some(exact) = self.exact(runtime)
+        {
+            return Ok(self.remember(runtime, exact, Known::Exact));
+        }
+        if let Some(installed) = self.installed(runtime) {
+            if known.is_none() {
+                self.interpreters().insert(runtime.to_owned(), Known::Missing);
+            }
+            return Ok(Arc::new(installed));
+        }
+        if let Some(Known::Nearest(nearest)) = known {
+            return Ok(nearest);
+        }
+        Ok(self.remember(runtime, self.nearest(runtime)?, Known::Nearest))
     }
 
-    /// The runtimes that this machine can run.
-    pub(crate) fn all(&self) -> Vec<(&'static str, Arc<Provider>)> {
-        let named = FINDERS.iter().flat_map(|finder| finder.runtimes).chain(&PROVIDED);
-        named.filter_map(|name| Some((*name, self.found(name).ok()?))).collect()
+    /// Every runtime, and what serves it or how to get it.
+    pub(crate) fn all(&self) -> Vec<RuntimeFinding> {
+        let hosted = FINDERS.iter().flat_map(|finder| finder.runtimes);
+        let named = hosted.chain(&BY_IMAGE_ONLY).chain(&PROVIDED).copied();
+        let served = |runtime| self.found(runtime).map_err(|_| advice::ways(runtime));
+        named.map(|runtime| RuntimeFinding { runtime, served: served(runtime) }).collect()
     }
 
-    fn find(&self, runtime: &str) -> Result<Provider, RuntimeError> {
+    fn interpreters(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.interpreters.lock().expect("nothing panics while it holds this lock")
+    }
+
+    fn known(&self, runtime: &str) -> Option<Known> {
+        self.interpreters().get(runtime).cloned()
+    }
+
+    fn remember(
+        &self,
+        runtime: &str,
+        provider: Provider,
+        known: fn(Arc<Provider>) -> Known,
+    ) -> Arc<Provider> {
+        let provider = Arc::new(provider);
+        self.interpreters().insert(runtime.to_owned(), known(provider.clone()));
+        provider
+    }
+
+    /// Asked each time: it is installed and removed while the server runs.
+    fn installed(&self, runtime: &str) -> Option<Provider> {
+        let installations = self.installations.as_ref()?;
+        let installed = installations.find(runtime)?;
+        let root = installations.root(&installed.digest);
+        Some(Provider::installed(installed, root))
+    }
+
+    fn exact(&self, runtime: &str) -> Option<Provider> {
         if PROVIDED.contains(&runtime) {
-            let system = runtime.strip_prefix("provided.").unwrap_or("al2");
-            return Ok(Provider::provided(system));
+            return Some(Provider::provided(runtime.strip_prefix("provided.").unwrap_or("al2")));
         }
-        let (finder, version) = finder(runtime).ok_or_else(|| {
-            let text = "lampejo runs python3.x, nodejs, java and provided runtimes; \
-                        compiled languages run as provided.al2023";
-            RuntimeError::NoInterpreter(format!("the runtime {runtime} is not supported: {text}"))
-        })?;
-        if let Some(provider) = self.exactly(finder, version) {
-            return Ok(provider);
-        }
-        let nearest = if self.nearest { self.nearest(finder, version) } else { None };
-        let mut provider = nearest
-            .ok_or_else(|| RuntimeError::NoInterpreter(missing(finder, runtime, version)))?;
+        let (finder, version) = finder(runtime)?;
+        self.interpreter(finder, version)
+    }
+
+    fn nearest(&self, runtime: &str) -> Result<Provider, RuntimeError> {
+        let found = finder(runtime).filter(|_| self.preference.nearest);
+        let nearest = found.and_then(|(finder, wanted)| self.beside(finder, wanted));
+        let mut provider =
+            nearest.ok_or_else(|| RuntimeError::NoInterpreter(advice::missing(runtime)))?;
         provider.warning = Some(format!(
             "[lampejo] WARNING: there is no {runtime} on this machine; this function runs with {} {}\n",
             provider.executable.display(),
@@ -168,40 +206,32 @@ impl Languages {
         Ok(provider)
     }
 
-    fn exactly(&self, finder: &Finder, version: &str) -> Option<Provider> {
-        let mut there = (finder.candidates)(version).into_iter().filter(|path| path.is_file());
-        there.find_map(|path| self.ask(finder, version, &path))
-    }
-
-    fn nearest(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
-        let runtimes = finder.runtimes.iter();
+    fn beside(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
+        let runtimes = finder.older.iter().chain(finder.runtimes);
         let mut versions: Vec<_> =
             runtimes.filter_map(|name| (finder.version)(name)).enumerate().collect();
         let (wanted, _) = *versions.iter().find(|(_, version)| *version == wanted)?;
         // A newer one before an older one that is as near.
         versions.sort_by_key(|(place, _)| (place.abs_diff(wanted), *place < wanted));
-        versions.into_iter().find_map(|(_, version)| self.exactly(finder, version))
+        versions.into_iter().find_map(|(_, version)| self.interpreter(finder, version))
     }
 
-    /// `None` if the interpreter is not of that version.
-    fn ask(&self, finder: &Finder, wanted: &str, path: &Path) -> Option<Provider> {
-        let Answer { executable, version, prefix } = (finder.ask)(path, &self.bootstraps)?;
-        let fits = version.strip_prefix(wanted)?.starts_with('.');
-        let language = finder.language;
-        fits.then_some(Provider { language, version, executable, prefix, warning: None })
+    /// One of exactly that version.
+    fn interpreter(&self, finder: &Finder, wanted: &str) -> Option<Provider> {
+        let mut seen = HashSet::new();
+        let paths = (finder.candidates)(wanted).into_iter();
+        let paths = paths.filter(|path| path.is_file() && seen.insert(path.clone()));
+        let mut answers = paths.filter_map(|path| (finder.ask)(&path, &self.bootstraps));
+        let fits =
+            |version: &str| version.strip_prefix(wanted).is_some_and(|it| it.starts_with('.'));
+        let Answer { executable, version, prefix } = answers.find(|it| fits(&it.version))?;
+        let (language, installed, warning) = (finder.language, None, None);
+        Some(Provider { language, version, executable, prefix, installed, warning })
     }
 }
 
 fn finder(runtime: &str) -> Option<(&'static Finder, &str)> {
     FINDERS.into_iter().find_map(|finder| Some((finder, (finder.version)(runtime)?)))
-}
-
-fn missing(finder: &Finder, runtime: &str, version: &str) -> String {
-    let advice = (finder.advice)(version);
-    format!(
-        "there is no interpreter for {runtime} on this machine: {advice}, \
-         or set nearest_runtime to run it with the nearest version"
-    )
 }
 
 /// Programs of this name on the PATH and in the usual folders.
@@ -221,10 +251,21 @@ fn managed(versions: &Path, start: &str, program: &str) -> Vec<PathBuf> {
     fitting.map(|name| versions.join(name).join(program)).collect()
 }
 
+/// Where asdf and mise keep the versions of a tool.
+fn installs(tool: &str) -> [PathBuf; 2] {
+    let asdf = own_folder("ASDF_DATA_DIR", ".asdf").join("installs").join(tool);
+    // The one says nodejs, the other node.
+    let mise = own_folder("MISE_DATA_DIR", ".local/share/mise");
+    [asdf, mise.join("installs").join(tool.trim_end_matches("js"))]
+}
+
 /// The folder that a variable names, or one in the user's home.
-fn own_folder(variable: &str, in_home: &str) -> PathBuf {
-    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    env::var_os(variable).map_or_else(|| home.join(in_home), PathBuf::from)
+fn own_folder(variable: &str, at_home: &str) -> PathBuf {
+    env::var_os(variable).map_or_else(|| in_home(at_home), PathBuf::from)
+}
+
+fn in_home(path: &str) -> PathBuf {
+    env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(path)
 }
 
 /// What a program says, a line each. It is not there often enough for its error to be of no interest.
@@ -239,7 +280,7 @@ mod tests {
     use super::*;
 
     fn languages() -> Languages {
-        Languages::new(false, Bootstraps::default())
+        Languages::new(Preference::default(), Bootstraps::default(), None)
     }
 
     #[test]
@@ -249,6 +290,7 @@ mod tests {
         assert_eq!(split("nodejs22.x"), Some((Language::Node, "22")));
         assert_eq!(split("java8.al2"), Some((Language::Java, "8")));
         assert_eq!(split("java21"), Some((Language::Java, "21")));
+        assert_eq!(split("ruby3.4"), Some((Language::Ruby, "3.4")));
         for unknown in ["python2.7", "python3.x", "nodejs", "java", "java17.x", "provided.al9", ""]
         {
             assert_eq!(split(unknown), None, "{unknown}");
@@ -256,13 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_lambdas() {
-        let label =
-            |language, version: &str| Provider { language, ..Provider::provided(version) }.label();
-        assert_eq!(label(Language::Python, "3.11.7"), "python:3.11.v7");
-        assert_eq!(label(Language::Node, "20.20.2"), "nodejs:20.v20.2");
-        assert_eq!(label(Language::Java, "17.0.15"), "java:17.v0.15");
-        assert_eq!(label(Language::Provided, "al2023"), "provided:al2023.v1");
+    fn version_managers_are_asked_for_the_version() {
+        let versions = tempfile::tempdir().unwrap();
+        for version in ["3.2.9", "3.20.0", "jruby-3.2.1"] {
+            fs::create_dir(versions.path().join(version)).unwrap();
+        }
+        let found = managed(versions.path(), "3.2.", "bin/ruby");
+        assert_eq!(found, [versions.path().join("3.2.9/bin/ruby")]);
+        assert!(managed(&versions.path().join("absent"), "3.2.", "bin/ruby").is_empty());
     }
 
     #[test]
@@ -279,7 +322,5 @@ mod tests {
         assert!(text.contains("uv python install 3.99"), "{text}");
         let text = languages().provider("java99").unwrap_err().to_string();
         assert!(text.contains("openjdk-99-jdk-headless"), "{text}");
-        let text = languages().provider("ruby3.4").unwrap_err().to_string();
-        assert!(text.contains("provided.al2023"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Python: of the system, uv or pyenv.
+//! Python: of the system, pyenv, uv, asdf or mise.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{Answer, Finder, Language, lines, managed, on_path, own_folder};
+use super::{Answer, Finder, Language, installs, lines, managed, on_path, own_folder};
 use crate::bootstrap::Bootstraps;
 
 pub(super) const FINDER: Finder = Finder {
@@ -22,17 +22,14 @@ pub(super) const FINDER: Finder = Finder {
         "python3.14",
         "python3.15",
     ],
+    older: &[],
     version: |runtime| {
         let version = runtime.strip_prefix("python")?;
         version.strip_prefix("3.")?.parse::<u32>().ok().map(|_| version)
     },
     candidates,
     ask,
-    advice: |version| {
-        format!(
-            "install it, for example with `uv python install {version}` or `pyenv install {version}`"
-        )
-    },
+    advice: |version| format!("`uv python install {version}`, `pyenv install {version}`"),
 };
 
 fn candidates(version: &str) -> Vec<PathBuf> {
@@ -43,6 +40,9 @@ fn candidates(version: &str) -> Vec<PathBuf> {
     on_path(&name)
         .chain(managed(&pyenv, &format!("{version}."), &program))
         .chain(managed(&uv, &format!("cpython-{version}."), &program))
+        .chain(
+            installs("python").iter().flat_map(|at| managed(at, &format!("{version}."), &program)),
+        )
         .collect()
 }
 

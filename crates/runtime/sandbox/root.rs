@@ -189,17 +189,12 @@ impl Root {
                 list.hold(&bind.host, &bind.inside, rights).map_err(&failed)?;
             }
         }
-        list.hold(&spec.code, Path::new("/var/task"), rights).map_err(&failed)?;
-        match spec.opt.as_slice() {
-            [] => {}
-            [layer] => list.hold(layer, Path::new("/opt"), rights).map_err(&failed)?,
-            layers => list.overlay(layers, rights).map_err(StartError::at("merge layers"))?,
-        }
+        list.code(spec, rights)?;
         list.file("etc/hosts", format!("127.0.0.1 localhost {}\n", spec.hostname));
         Ok(Root { ground: None, base, own: list.entries, tmp })
     }
 
-    /// The root of one instance that is an image's tree.
+    /// The root of one instance that is an image's tree, with code and layers if there are any.
     pub(super) fn of_image(
         base: Arc<[Entry]>,
         tree: &Path,
@@ -209,7 +204,11 @@ impl Root {
         let failed = StartError::at("open the image");
         let tmp = tmp_options(spec).map_err(&failed)?;
         let ground = Some(held(tree, rights).map_err(failed)?);
-        Ok(Root { ground, base, own: Vec::new(), tmp })
+        let mut list = List::default();
+        if !spec.code.as_os_str().is_empty() {
+            list.code(spec, rights)?;
+        }
+        Ok(Root { ground, base, own: list.entries, tmp })
     }
 
     /// Entries in the order of their making; `Failure::entry` counts them.
@@ -321,6 +320,16 @@ impl List {
         };
         self.mount(inside, on, held(host, rights)?);
         Ok(())
+    }
+
+    fn code(&mut self, spec: &Spec, rights: Rights) -> Result<(), StartError> {
+        let failed = StartError::at("open what is to be bound");
+        self.hold(&spec.code, Path::new("/var/task"), rights).map_err(&failed)?;
+        match spec.opt.as_slice() {
+            [] => Ok(()),
+            [layer] => self.hold(layer, Path::new("/opt"), rights).map_err(failed),
+            layers => self.overlay(layers, rights).map_err(StartError::at("merge layers")),
+        }
     }
 
     fn overlay(&mut self, layers: &[PathBuf], rights: Rights) -> io::Result<()> {

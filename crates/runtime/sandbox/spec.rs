@@ -39,11 +39,12 @@ pub(crate) struct HostId {
 pub(crate) struct Spec {
     /// Unique in the server, `[A-Za-z0-9_-]`; names the cgroup.
     pub(crate) id: String,
-    /// The function's code: `/var/task`, and the working directory.
+    /// The function's code: `/var/task`, and the working directory. Empty if an image is all.
     pub(crate) code: PathBuf,
     /// Layers in order, merged into `/opt`; a later one covers an earlier one.
     pub(crate) opt: Vec<PathBuf>,
-    /// An image in place of all the above and of the host's programs.
+    /// An image in place of the host's programs. Of the above it shows what there is: an image that
+    /// is a function has no code beside it.
     pub(crate) image: Option<ImageRoot>,
     /// What else it sees: interpreter, bootstrap (`/var/runtime`), SDK.
     pub(crate) binds: Vec<Bind>,
@@ -62,7 +63,8 @@ pub(crate) struct Spec {
 /// The root that an image brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImageRoot {
-    /// Its tree on the host, with folders at `dev`, `proc` and `tmp`.
+    /// Its tree on the host, with folders at `dev`, `proc` and `tmp`; also at `var/task` and `opt` if
+    /// code is to lie in it.
     pub(crate) tree: PathBuf,
     /// The working directory in it.
     pub(crate) folder: PathBuf,

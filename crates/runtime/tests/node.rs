@@ -45,7 +45,9 @@ async fn a_callback_waits_for_what_is_left_to_do() {
 async fn modules_of_all_kinds_are_loaded() {
     let trial = Trial::new().await;
     let esm = "export const handler = async () => import.meta.url.slice(-3);";
-    let cases: [(&str, &[(&str, &str)]); 4] = [
+    let waits = "const found = await import('./late.mjs');
+        export const handler = (event, context, done) => done(null, found.default);";
+    let cases: [(&str, &[(&str, &str)]); 5] = [
         ("index.handler", &[("index.mjs", esm)]),
         ("index.handler", &[("index.js", esm), ("package.json", r#"{"type":"module"}"#)]),
         (
@@ -56,8 +58,10 @@ async fn modules_of_all_kinds_are_loaded() {
             ],
         ),
         ("index.handler", &[("index.cjs", "exports.handler = async () => 'cjs';")]),
+        // It is awaited, and its handler answers by callback.
+        ("index.handler", &[("index.mjs", waits), ("late.mjs", "export default 'late';")]),
     ];
-    let wanted = ["mjs", ".js", "dep", "cjs"];
+    let wanted = ["mjs", ".js", "dep", "cjs", "late"];
     for ((handler, files), wanted) in cases.into_iter().zip(wanted) {
         let function = Arc::new(trial.function("nodejs20.x", handler, files));
         assert_eq!(trial.answer(&function, "{}").await, wanted);

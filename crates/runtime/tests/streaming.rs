@@ -128,6 +128,30 @@ async fn handlers_that_do_not_stream_give_one_chunk_or_none() {
     trial.pool.shutdown().await;
 }
 
+/// As aws-lambda-go does: it sends chunks and trailers, and does not say that it streams.
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_stream_to_who_takes_a_stream_whatever_the_runtime_calls_them() {
+    let trial = Trial::new().await;
+    let function = function(&trial);
+    let head = HEAD.replace("Lambda-Runtime-Function-Response-Mode: streaming\r\n", "");
+    let steps = json!([
+        ["send", format!("{head}5\r\nfirst\r\n")],
+        ["wait", null],
+        ["send", "1\r\na\r\n0\r\nLambda-Runtime-Function-Error-Type: My.Error\r\n\r\n"],
+        ["reply", null],
+    ]);
+    let mut streamed = stream(&trial, &function, &steps).await;
+    assert_eq!(next(&mut streamed).await.unwrap(), "first");
+    support::write(&function.code, &[("go", "")]);
+    let (whole, outcome) = rest(streamed).await;
+    assert_eq!((whole.as_str(), outcome.error), ("a", Some(FunctionError::Handled)));
+    assert_eq!(outcome.error_type.as_deref(), Some("My.Error"));
+    // Who wants it whole gets what is there: trailers belong to streams.
+    let outcome = trial.invoke(&function, &steps.to_string()).await;
+    assert_eq!((text(&outcome.payload).as_str(), outcome.error), ("firsta", None));
+    trial.pool.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_in_midstream_come_in_trailers() {
     let trial = Trial::new().await;

@@ -1,6 +1,10 @@
 //! What an instance sees.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -193,6 +197,7 @@ async fn an_image_is_all_that_an_instance_of_it_sees() {
     }
     copy_shell(&tree);
     fs::write(tree.join("app/mine"), "x").unwrap();
+    trial.spec.code = PathBuf::new();
     trial.spec.image = Some(ImageRoot { tree, folder: "/app".into() });
     let script = "echo *; cd /; echo dev/*; : > /tmp/w; : > /dev/null; echo /usr/* /etc/* /var/*; \
                   : > /app/w";
@@ -202,6 +207,30 @@ async fn an_image_is_all_that_an_instance_of_it_sees() {
     assert_eq!((lines[0], lines[2]), ("mine", "/usr/* /etc/* /var/*"), "{ended:?}");
     assert!(lines[1].starts_with("dev/fd dev/full dev/null"), "{ended:?}");
     assert!(ended.err.contains("Read-only file system"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_and_layers_lie_in_an_image_that_has_places_for_them() {
+    let mut trial = Trial::new("base");
+    let tree = trial.folder.path().join("tree");
+    for folder in ["dev", "proc", "tmp", "var/task", "opt", "opt/hidden"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    copy_shell(&tree);
+    trial.spec.code = trial.folder.path().join("code");
+    fs::create_dir(&trial.spec.code).unwrap();
+    fs::write(trial.spec.code.join("mine"), "x").unwrap();
+    let layers = ["one", "two"].map(|name| trial.folder.path().join(name));
+    for (layer, name) in layers.iter().zip(["a", "b"]) {
+        fs::create_dir_all(layer).unwrap();
+        fs::write(layer.join(name), "x").unwrap();
+    }
+    trial.spec.opt = layers.to_vec();
+    trial.spec.image = Some(ImageRoot { tree, folder: "/var/task".into() });
+    let script = "echo *; echo /opt/*; (: > /var/task/w); (: > /opt/w)";
+    let ended = trial.run(&["sh", "-c", script]).await;
+    assert_eq!(ended.out, "mine\n/opt/a /opt/b\n", "{ended:?}");
+    assert_eq!(ended.err.matches("Read-only file system").count(), 2, "{ended:?}");
 }
 
 /// The host's shell with the libraries that it needs, and nothing else.
