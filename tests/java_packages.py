@@ -42,11 +42,20 @@ PINS = {
 
 def runtimes():
     """The machine's JDKs: {runtime: home folder}."""
-    lines = [line.split() for line in doctor().stdout.splitlines()]
-    found = [line for line in lines if len(line) == 4 and line[1].startswith("java")]
+    return {name: pathlib.Path(path).parent.parent for name, _, path in found()}
+
+
+def version(runtime):
+    """The version of the JDK that serves a runtime."""
+    return next(version for name, version, _ in found() if name == runtime)
+
+
+def found():
+    """What the doctor finds: (runtime, version, program)."""
+    lines = [line.split()[1:] for line in doctor().stdout.splitlines()]
+    named = [line for line in lines if len(line) == 3 and line[0].startswith("java")]
     # One name each: java17.al2023 is the same JDK.
-    named = [(name, path) for _, name, _, path in found if "al2023" not in name]
-    return {name: pathlib.Path(path).parent.parent for name, path in named}
+    return [line for line in named if "al2023" not in line[0]]
 
 
 def jar(cache, artifact):
