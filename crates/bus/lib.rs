@@ -32,9 +32,10 @@ use tokio::{
 pub use delivery::{Delivery, DeliveryError};
 pub use outbox::Ticket;
 pub use ports::{
-    Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Origin,
-    Position, Provider, Queue, QueueError, QueueShape, Record, Records, ResourcePolicies, Role,
-    RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target, Vouched,
+    Directory, Identities, Lacking, Leased, LogEvent, Logs, NoFactor, NoSuchObject, ObjectBytes,
+    Objects, Origin, Position, Provider, Queue, QueueError, QueueShape, Record, Records,
+    ResourcePolicies, Role, RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target,
+    Vouched,
 };
 
 /// Carries events to their targets.

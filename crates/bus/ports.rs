@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kit::{AccountId, Arn, Authority, Caller, ConditionKeys, Millis, Region};
+use kit::{AccountId, Arn, Authority, Caller, ConditionKeys, Millis, Region, Tags};
 
 use crate::{Delivery, DeliveryError, guarded::Guarded};
 
@@ -253,6 +253,20 @@ pub trait Logs: Send + Sync {
         stream: &str,
         events: Vec<LogEvent>,
     );
+
+    /// What an append to a stream has to make first.
+    fn lacks(&self, account: AccountId, region: &Region, group: &str, stream: &str) -> Lacking;
+}
+
+/// What is missing where log lines are to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// Nothing: the stream is there.
+    Nothing,
+    /// The stream; its group is there.
+    Stream,
+    /// The group, and so the stream.
+    Group,
 }
 
 /// One line.
@@ -270,8 +284,15 @@ pub trait Roles: Send + Sync {
     /// Whether a role of this ARN exists.
     async fn exists(&self, role: &Arn) -> bool;
 
-    /// Credentials for a session of a role that a service assumes for its own work.
-    async fn assume(&self, role: &Arn, session: &str, lifetime: Duration) -> RoleCredentials;
+    /// Credentials for a session of a role that Lambda assumes for a function; the session is called
+    /// as the function.
+    async fn assume(
+        &self,
+        role: &Arn,
+        session: &str,
+        function: &Arn,
+        lifetime: Duration,
+    ) -> RoleCredentials;
 }
 
 /// Temporary credentials.
@@ -306,6 +327,22 @@ pub trait Identities: Send + Sync {
 
     /// Whether a role's trust policy lets somebody in whom a provider vouches for.
     fn trusts(&self, vouched: &Vouched<'_>) -> bool;
+
+    /// Whether a code is what a user's second factor shows at the time of the call. A code is good
+    /// for one call.
+    ///
+    /// # Errors
+    /// It is not.
+    fn second_factor(&self, caller: &Caller, serial: &str, code: &str) -> Result<(), NoFactor>;
+}
+
+/// Why a second factor proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoFactor {
+    /// The caller has no device of this serial number.
+    Device,
+    /// The code is not the device's, or has been used.
+    Code,
 }
 
 /// An OpenID Connect provider.
@@ -344,15 +381,32 @@ pub struct Role {
     pub max_session_seconds: u32,
 }
 
-/// The policies that a service's resources carry.
+/// What the resources of a service carry that policies are about: policies of their own, owners,
+/// tags. All from memory.
 pub trait ResourcePolicies: Send + Sync {
-    /// The document of the resource of this ARN, if there is such a resource and it has one. From
-    /// memory: asked for every call.
+    /// The document of the resource of this ARN, if there is such a resource and it has one. Asked
+    /// for every call.
     fn policy(&self, resource: &Arn) -> Option<Arc<str>>;
 
     /// Whose the resource is.
     fn owner(&self, resource: &Arn) -> Option<AccountId> {
         resource.account().parse().ok()
+    }
+
+    /// The resource's tags, as conditions compare them (`aws:ResourceTag/…`). Asked only where a
+    /// policy names one.
+    fn tags(&self, resource: &Arn) -> Tags;
+
+    /// What is known of a resource for a condition key that its requests do not tell, in lower case:
+    /// the function of a mapping (`lambda:functionarn`). Asked only where a policy names the key.
+    fn fact(&self, _resource: &Arn, _key: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether a policy of the resource can let another account do this. What it cannot, only the
+    /// resource's own account may.
+    fn shares(&self, _action: &str) -> bool {
+        true
     }
 }
 

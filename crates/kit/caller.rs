@@ -27,6 +27,8 @@ pub struct Caller {
     pub source_ip: String,
     /// The client's `User-Agent`, or empty.
     pub user_agent: String,
+    /// The client's `Referer`, or empty.
+    pub referer: String,
     /// `X-Amzn-Trace-Id` as it came, or empty.
     pub trace: String,
     /// What narrows and describes the session whose credentials signed, if they were temporary.
@@ -48,6 +50,14 @@ pub struct Session {
     pub source_identity: Option<String>,
     /// Of a federated user, who vouched for it: it may do what that identity may.
     pub begun_by: Option<Principal>,
+    /// When it began.
+    pub began: Option<Millis>,
+    /// Of a session that began with a second factor, when that was proved.
+    pub proved: Option<Millis>,
+    /// Who vouched for it: an identity provider's ARN, or its well-known name.
+    pub provider: Option<String>,
+    /// The function that it was made for.
+    pub function: Option<Arn>,
 }
 
 /// An identity that IAM knows.
@@ -100,6 +110,7 @@ impl Caller {
             endpoint: String::new(),
             source_ip: String::new(),
             user_agent: String::new(),
+            referer: String::new(),
             trace: String::new(),
             session: None,
         }

@@ -12,7 +12,9 @@ pub mod ids;
 mod place;
 pub mod web;
 
-pub use access::{Attempt, Authority, ConditionKeys, Denied, Service};
+pub use access::{
+    Attempt, Authority, ConditionKeys, Denied, Service, TAG_KEYS, request_tags, tag_keys,
+};
 pub use arn::{Arn, InvalidArn};
 pub use caller::{Caller, Principal, PrincipalKind, Session};
 pub use clock::{Clock, Millis};

@@ -27,7 +27,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 /// Asks a pool of its own that serves nobody.
 async fn examine(config: &Config) -> anyhow::Result<Doctor> {
     let directory = Arc::new(Directory::default());
-    let logs = InstanceLogs::start(directory.clone());
+    let logs = InstanceLogs::start(directory.clone(), Clock::default());
     let surroundings = InstanceSurroundings::new(directory);
     let pool = Pool::open(pool_config(config), Clock::default(), logs, surroundings)?;
     let doctor = pool.doctor().await;

@@ -101,7 +101,7 @@ impl Server {
         let s3 = S3::open(store.with_blobs("s3")?, bus.clone(), clock.clone()).await?;
 
         let surroundings = InstanceSurroundings::new(directory.clone());
-        let sink = InstanceLogs::start(directory.clone());
+        let sink = InstanceLogs::start(directory.clone(), clock.clone());
         let pool = Pool::open(pool_config(config), clock.clone(), sink, surroundings.clone())?;
         let lambda_store = store.with_blobs("lambda")?;
         let (data, images) = (folder.path(), config.images.clone());

@@ -213,6 +213,28 @@ impl wire::Call for CreateUser {
     const INDEX: usize = 23;
 }
 
+pub struct CreateVirtualMFADevice;
+pub type CreateVirtualMFADeviceInput = CreateVirtualMFADeviceRequest;
+pub type CreateVirtualMFADeviceOutput = CreateVirtualMFADeviceResponse;
+
+impl wire::Call for CreateVirtualMFADevice {
+    type Input = CreateVirtualMFADeviceInput;
+    type Output = CreateVirtualMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 24;
+}
+
+pub struct DeactivateMFADevice;
+pub type DeactivateMFADeviceInput = DeactivateMFADeviceRequest;
+pub type DeactivateMFADeviceOutput = wire::Unit;
+
+impl wire::Call for DeactivateMFADevice {
+    type Input = DeactivateMFADeviceInput;
+    type Output = DeactivateMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 25;
+}
+
 pub struct DeleteAccessKey;
 pub type DeleteAccessKeyInput = DeleteAccessKeyRequest;
 pub type DeleteAccessKeyOutput = wire::Unit;
@@ -411,6 +433,17 @@ impl wire::Call for DeleteUserPolicy {
     const INDEX: usize = 47;
 }
 
+pub struct DeleteVirtualMFADevice;
+pub type DeleteVirtualMFADeviceInput = DeleteVirtualMFADeviceRequest;
+pub type DeleteVirtualMFADeviceOutput = wire::Unit;
+
+impl wire::Call for DeleteVirtualMFADevice {
+    type Input = DeleteVirtualMFADeviceInput;
+    type Output = DeleteVirtualMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 48;
+}
+
 pub struct DetachGroupPolicy;
 pub type DetachGroupPolicyInput = DetachGroupPolicyRequest;
 pub type DetachGroupPolicyOutput = wire::Unit;
@@ -442,6 +475,17 @@ impl wire::Call for DetachUserPolicy {
     type Output = DetachUserPolicyOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 51;
+}
+
+pub struct EnableMFADevice;
+pub type EnableMFADeviceInput = EnableMFADeviceRequest;
+pub type EnableMFADeviceOutput = wire::Unit;
+
+impl wire::Call for EnableMFADevice {
+    type Input = EnableMFADeviceInput;
+    type Output = EnableMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 55;
 }
 
 pub struct GenerateCredentialReport;
@@ -585,6 +629,17 @@ impl wire::Call for GetLoginProfile {
     type Output = GetLoginProfileOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 75;
+}
+
+pub struct GetMFADevice;
+pub type GetMFADeviceInput = GetMFADeviceRequest;
+pub type GetMFADeviceOutput = GetMFADeviceResponse;
+
+impl wire::Call for GetMFADevice {
+    type Input = GetMFADeviceInput;
+    type Output = GetMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 76;
 }
 
 pub struct GetOpenIDConnectProvider;
@@ -842,6 +897,17 @@ impl wire::Call for ListInstanceProfilesForRole {
     const INDEX: usize = 105;
 }
 
+pub struct ListMFADeviceTags;
+pub type ListMFADeviceTagsInput = ListMFADeviceTagsRequest;
+pub type ListMFADeviceTagsOutput = ListMFADeviceTagsResponse;
+
+impl wire::Call for ListMFADeviceTags {
+    type Input = ListMFADeviceTagsInput;
+    type Output = ListMFADeviceTagsOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 106;
+}
+
 pub struct ListMFADevices;
 pub type ListMFADevicesInput = ListMFADevicesRequest;
 pub type ListMFADevicesOutput = ListMFADevicesResponse;
@@ -1040,6 +1106,17 @@ impl wire::Call for ListUsers {
     const INDEX: usize = 127;
 }
 
+pub struct ListVirtualMFADevices;
+pub type ListVirtualMFADevicesInput = ListVirtualMFADevicesRequest;
+pub type ListVirtualMFADevicesOutput = ListVirtualMFADevicesResponse;
+
+impl wire::Call for ListVirtualMFADevices {
+    type Input = ListVirtualMFADevicesInput;
+    type Output = ListVirtualMFADevicesOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 128;
+}
+
 pub struct PutGroupPolicy;
 pub type PutGroupPolicyInput = PutGroupPolicyRequest;
 pub type PutGroupPolicyOutput = wire::Unit;
@@ -1129,6 +1206,17 @@ impl wire::Call for RemoveUserFromGroup {
     const INDEX: usize = 138;
 }
 
+pub struct ResyncMFADevice;
+pub type ResyncMFADeviceInput = ResyncMFADeviceRequest;
+pub type ResyncMFADeviceOutput = wire::Unit;
+
+impl wire::Call for ResyncMFADevice {
+    type Input = ResyncMFADeviceInput;
+    type Output = ResyncMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 140;
+}
+
 pub struct SetDefaultPolicyVersion;
 pub type SetDefaultPolicyVersionInput = SetDefaultPolicyVersionRequest;
 pub type SetDefaultPolicyVersionOutput = wire::Unit;
@@ -1171,6 +1259,17 @@ impl wire::Call for TagInstanceProfile {
     type Output = TagInstanceProfileOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 146;
+}
+
+pub struct TagMFADevice;
+pub type TagMFADeviceInput = TagMFADeviceRequest;
+pub type TagMFADeviceOutput = wire::Unit;
+
+impl wire::Call for TagMFADevice {
+    type Input = TagMFADeviceInput;
+    type Output = TagMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 147;
 }
 
 pub struct TagOpenIDConnectProvider;
@@ -1237,6 +1336,17 @@ impl wire::Call for UntagInstanceProfile {
     type Output = UntagInstanceProfileOutput;
     const SERVICE: &'static wire::schema::Service = &SERVICE;
     const INDEX: usize = 154;
+}
+
+pub struct UntagMFADevice;
+pub type UntagMFADeviceInput = UntagMFADeviceRequest;
+pub type UntagMFADeviceOutput = wire::Unit;
+
+impl wire::Call for UntagMFADevice {
+    type Input = UntagMFADeviceInput;
+    type Output = UntagMFADeviceOutput;
+    const SERVICE: &'static wire::schema::Service = &SERVICE;
+    const INDEX: usize = 155;
 }
 
 pub struct UntagOpenIDConnectProvider;
@@ -2595,6 +2705,90 @@ impl wire::Structure for CreateUserResponse {
 wire::structure_value!(CreateUserResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateVirtualMFADeviceRequest {
+    pub path: Option<String>,
+    pub virtual_mfa_device_name: String,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl wire::Structure for CreateVirtualMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.path);
+        writer.member(1, &self.virtual_mfa_device_name);
+        writer.member(2, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.path = wire::Value::read(reader)?,
+            1 => self.virtual_mfa_device_name = wire::Value::read(reader)?,
+            2 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateVirtualMFADeviceRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateVirtualMFADeviceResponse {
+    pub virtual_mfa_device: VirtualMFADevice,
+}
+
+impl wire::Structure for CreateVirtualMFADeviceResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.virtual_mfa_device);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.virtual_mfa_device = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(CreateVirtualMFADeviceResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeactivateMFADeviceRequest {
+    pub user_name: Option<String>,
+    pub serial_number: String,
+}
+
+impl wire::Structure for DeactivateMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.serial_number);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.serial_number = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeactivateMFADeviceRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteAccessKeyRequest {
     pub user_name: Option<String>,
     pub access_key_id: String,
@@ -3060,6 +3254,31 @@ impl wire::Structure for DeleteUserRequest {
 wire::structure_value!(DeleteUserRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteVirtualMFADeviceRequest {
+    pub serial_number: String,
+}
+
+impl wire::Structure for DeleteVirtualMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.serial_number);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.serial_number = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(DeleteVirtualMFADeviceRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeletionTaskFailureReasonType {
     pub reason: Option<String>,
     pub role_usage_list: Option<Vec<RoleUsageType>>,
@@ -3192,6 +3411,40 @@ impl wire::Structure for DetachUserPolicyRequest {
 }
 
 wire::structure_value!(DetachUserPolicyRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnableMFADeviceRequest {
+    pub user_name: String,
+    pub serial_number: String,
+    pub authentication_code1: String,
+    pub authentication_code2: String,
+}
+
+impl wire::Structure for EnableMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.serial_number);
+        writer.member(2, &self.authentication_code1);
+        writer.member(3, &self.authentication_code2);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.serial_number = wire::Value::read(reader)?,
+            2 => self.authentication_code1 = wire::Value::read(reader)?,
+            3 => self.authentication_code2 = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(EnableMFADeviceRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EntityDetails {
@@ -3946,6 +4199,68 @@ impl wire::Structure for GetLoginProfileResponse {
 }
 
 wire::structure_value!(GetLoginProfileResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetMFADeviceRequest {
+    pub serial_number: String,
+    pub user_name: Option<String>,
+}
+
+impl wire::Structure for GetMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.serial_number);
+        writer.member(1, &self.user_name);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.serial_number = wire::Value::read(reader)?,
+            1 => self.user_name = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetMFADeviceRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetMFADeviceResponse {
+    pub user_name: Option<String>,
+    pub serial_number: String,
+    pub enable_date: Option<kit::Millis>,
+    pub certifications: Option<wire::Map<String>>,
+}
+
+impl wire::Structure for GetMFADeviceResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.serial_number);
+        writer.member(2, &self.enable_date);
+        writer.member(3, &self.certifications);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.serial_number = wire::Value::read(reader)?,
+            2 => self.enable_date = wire::Value::read(reader)?,
+            3 => self.certifications = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(GetMFADeviceResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetOpenIDConnectProviderRequest {
@@ -5525,6 +5840,68 @@ impl wire::Structure for ListInstanceProfilesResponse {
 wire::structure_value!(ListInstanceProfilesResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADeviceTagsRequest {
+    pub serial_number: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListMFADeviceTagsRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.serial_number);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.serial_number = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListMFADeviceTagsRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADeviceTagsResponse {
+    pub tags: Vec<Tag>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListMFADeviceTagsResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.tags);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.tags = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListMFADeviceTagsResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListMFADevicesRequest {
     pub user_name: Option<String>,
     pub marker: Option<String>,
@@ -6636,6 +7013,68 @@ impl wire::Structure for ListUsersResponse {
 wire::structure_value!(ListUsersResponse);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListVirtualMFADevicesRequest {
+    pub assignment_status: Option<AssignmentStatusType>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl wire::Structure for ListVirtualMFADevicesRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.assignment_status);
+        writer.member(1, &self.marker);
+        writer.member(2, &self.max_items);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.assignment_status = wire::Value::read(reader)?,
+            1 => self.marker = wire::Value::read(reader)?,
+            2 => self.max_items = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListVirtualMFADevicesRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListVirtualMFADevicesResponse {
+    pub virtual_mfa_devices: Vec<VirtualMFADevice>,
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+}
+
+impl wire::Structure for ListVirtualMFADevicesResponse {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.virtual_mfa_devices);
+        writer.member(1, &self.is_truncated);
+        writer.member(2, &self.marker);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.virtual_mfa_devices = wire::Value::read(reader)?,
+            1 => self.is_truncated = wire::Value::read(reader)?,
+            2 => self.marker = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ListVirtualMFADevicesResponse);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoginProfile {
     pub user_name: String,
     pub create_date: kit::Millis,
@@ -7626,6 +8065,40 @@ impl wire::Structure for ResourceSpecificResult {
 wire::structure_value!(ResourceSpecificResult);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResyncMFADeviceRequest {
+    pub user_name: String,
+    pub serial_number: String,
+    pub authentication_code1: String,
+    pub authentication_code2: String,
+}
+
+impl wire::Structure for ResyncMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.user_name);
+        writer.member(1, &self.serial_number);
+        writer.member(2, &self.authentication_code1);
+        writer.member(3, &self.authentication_code2);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.user_name = wire::Value::read(reader)?,
+            1 => self.serial_number = wire::Value::read(reader)?,
+            2 => self.authentication_code1 = wire::Value::read(reader)?,
+            3 => self.authentication_code2 = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(ResyncMFADeviceRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     pub path: String,
     pub role_name: String,
@@ -8313,6 +8786,34 @@ impl wire::Structure for TagInstanceProfileRequest {
 wire::structure_value!(TagInstanceProfileRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagMFADeviceRequest {
+    pub serial_number: String,
+    pub tags: Vec<Tag>,
+}
+
+impl wire::Structure for TagMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.serial_number);
+        writer.member(1, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.serial_number = wire::Value::read(reader)?,
+            1 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(TagMFADeviceRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagOpenIDConnectProviderRequest {
     pub open_id_connect_provider_arn: String,
     pub tags: Vec<Tag>,
@@ -8513,6 +9014,34 @@ impl wire::Structure for UntagInstanceProfileRequest {
 }
 
 wire::structure_value!(UntagInstanceProfileRequest);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagMFADeviceRequest {
+    pub serial_number: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl wire::Structure for UntagMFADeviceRequest {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.serial_number);
+        writer.member(1, &self.tag_keys);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.serial_number = wire::Value::read(reader)?,
+            1 => self.tag_keys = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+wire::structure_value!(UntagMFADeviceRequest);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagOpenIDConnectProviderRequest {
@@ -9162,6 +9691,59 @@ impl wire::Structure for UserDetail {
 
 wire::structure_value!(UserDetail);
 
+#[derive(Clone, Default, PartialEq)]
+pub struct VirtualMFADevice {
+    pub serial_number: String,
+    pub base32_string_seed: Option<bytes::Bytes>,
+    pub qr_code_png: Option<bytes::Bytes>,
+    pub user: Option<User>,
+    pub enable_date: Option<kit::Millis>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl wire::Structure for VirtualMFADevice {
+    fn write(&self, writer: &mut dyn wire::Writer) {
+        writer.member(0, &self.serial_number);
+        writer.member(1, &self.base32_string_seed);
+        writer.member(2, &self.qr_code_png);
+        writer.member(3, &self.user);
+        writer.member(4, &self.enable_date);
+        writer.member(5, &self.tags);
+    }
+
+    fn read(
+        &mut self,
+        member: usize,
+        reader: &mut dyn wire::Reader,
+    ) -> Result<(), wire::Malformed> {
+        match member {
+            0 => self.serial_number = wire::Value::read(reader)?,
+            1 => self.base32_string_seed = wire::Value::read(reader)?,
+            2 => self.qr_code_png = wire::Value::read(reader)?,
+            3 => self.user = wire::Value::read(reader)?,
+            4 => self.enable_date = wire::Value::read(reader)?,
+            5 => self.tags = wire::Value::read(reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for VirtualMFADevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VirtualMFADevice")
+            .field("serial_number", &self.serial_number)
+            .field("base32_string_seed", &"***")
+            .field("qr_code_png", &"***")
+            .field("user", &self.user)
+            .field("enable_date", &self.enable_date)
+            .field("tags", &self.tags)
+            .finish()
+    }
+}
+
+wire::structure_value!(VirtualMFADevice);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum AssertionEncryptionModeType {
@@ -9180,6 +9762,26 @@ impl wire::Enumeration for AssertionEncryptionModeType {
 }
 
 wire::enumeration_value!(AssertionEncryptionModeType);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)]
+pub enum AssignmentStatusType {
+    #[default]
+    Assigned,
+    Unassigned,
+    Any,
+}
+
+impl wire::Enumeration for AssignmentStatusType {
+    const NAMES: &'static [&'static str] = &["Assigned", "Unassigned", "Any"];
+    const ALL: &'static [Self] = &[Self::Assigned, Self::Unassigned, Self::Any];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+wire::enumeration_value!(AssignmentStatusType);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]

@@ -296,11 +296,14 @@ impl Front {
         (service, protocol): (&Service, Protocol),
     ) -> Result<(), Fault> {
         let Some(authority) = &self.authority else { return Ok(()) };
-        for Need { action, resources, keys } in prepared.needs(caller) {
+        for Need { action, resources, keys } in prepared.needs(caller)? {
             let (resources, keys) = (&*resources, &*keys);
             let attempt = Attempt { caller, service: None, action, resources, keys };
             let permitted = authority.permit(&attempt);
-            permitted.map_err(|denied| access_denied(denied.to_string(), protocol, service))?;
+            permitted.map_err(|denied| {
+                let hidden = prepared.hidden(caller);
+                hidden.unwrap_or_else(|| access_denied(denied.to_string(), protocol, service))
+            })?;
         }
         Ok(())
     }

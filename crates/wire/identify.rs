@@ -83,6 +83,7 @@ impl Identify {
             trace: header("x-amzn-trace-id").unwrap_or_default().to_owned(),
             source_ip: arrival.source_ip,
             user_agent: header("user-agent").unwrap_or_default().to_owned(),
+            referer: header("referer").unwrap_or_default().to_owned(),
             session: identity.session,
         })
     }

@@ -34,5 +34,5 @@ pub use host::host_bucket;
 pub use identify::Auth;
 pub use keys::{Key, KeyError, Keys};
 pub use server::{serve, serve_connection};
-pub use table::{Access, Answered, Need, Reply, Table};
+pub use table::{Access, Answered, Need, Proof, Reply, Table};
 pub use value::*;

@@ -28,10 +28,18 @@ pub struct Access<I> {
     /// The ARNs that the input names; empty stands for `*`.
     pub resources: fn(&Caller, &I) -> Vec<Arn>,
     /// What the input says of the service's own condition keys.
-    pub keys: fn(&I) -> Box<ConditionKeys>,
+    pub keys: fn(&Caller, &I) -> Box<ConditionKeys>,
     /// What the input needs permission for beyond the action.
     pub also: fn(&Caller, &I) -> Vec<Need>,
+    /// What the input claims of condition keys that has to be proved first.
+    pub proof: Option<Proof<I>>,
+    /// What a refusal is answered with where AWS does not say that something is refused.
+    pub hidden: fn(&Caller, &I) -> Option<Fault>,
 }
+
+/// Checks what an input claims: the condition keys that are proved, or why it is refused.
+pub type Proof<I> =
+    Arc<dyn Fn(&Caller, &I) -> Result<Vec<(String, Vec<String>)>, Fault> + Send + Sync>;
 
 /// A permission that some inputs of an operation need beyond its action: to pass a role on, to tag.
 pub struct Need {
@@ -45,26 +53,47 @@ pub struct Need {
 
 impl<I> Access<I> {
     /// An action on the resources that `resources` finds in the input.
-    pub const fn new(action: &'static str, resources: fn(&Caller, &I) -> Vec<Arn>) -> Access<I> {
-        Access { action, resources, keys: |_| Box::default(), also: |_, _| Vec::new() }
+    pub fn new(action: &'static str, resources: fn(&Caller, &I) -> Vec<Arn>) -> Access<I> {
+        Access {
+            action,
+            resources,
+            keys: |_, _| Box::default(),
+            also: |_, _| Vec::new(),
+            proof: None,
+            hidden: |_, _| None,
+        }
     }
 
     /// An action that knows no resources.
-    pub const fn any(action: &'static str) -> Access<I> {
+    pub fn any(action: &'static str) -> Access<I> {
         Access::new(action, |_, _| Vec::new())
     }
 
     /// With condition keys that the input tells.
     #[must_use]
-    pub const fn telling(mut self, keys: fn(&I) -> Box<ConditionKeys>) -> Access<I> {
+    pub fn telling(mut self, keys: fn(&Caller, &I) -> Box<ConditionKeys>) -> Access<I> {
         self.keys = keys;
         self
     }
 
     /// With permissions that only some inputs need.
     #[must_use]
-    pub const fn also(mut self, also: fn(&Caller, &I) -> Vec<Need>) -> Access<I> {
+    pub fn also(mut self, also: fn(&Caller, &I) -> Vec<Need>) -> Access<I> {
         self.also = also;
+        self
+    }
+
+    /// With condition keys that the input claims and that are proved first.
+    #[must_use]
+    pub fn proving(mut self, proof: Proof<I>) -> Access<I> {
+        self.proof = Some(proof);
+        self
+    }
+
+    /// With an answer of its own for some refusals.
+    #[must_use]
+    pub fn hiding(mut self, hidden: fn(&Caller, &I) -> Option<Fault>) -> Access<I> {
+        self.hidden = hidden;
         self
     }
 }
@@ -75,7 +104,13 @@ type Decode = dyn Fn(&mut dyn Reader) -> Result<Box<dyn Prepared>, Malformed> + 
 /// A decoded request that has not run yet.
 pub(crate) trait Prepared: Send {
     /// What it needs permission for.
-    fn needs(&self, caller: &Caller) -> Vec<Need>;
+    ///
+    /// # Errors
+    /// Something that it claims does not hold.
+    fn needs(&self, caller: &Caller) -> Result<Vec<Need>, Fault>;
+
+    /// What a refusal is answered with that is not to be told as one.
+    fn hidden(&self, caller: &Caller) -> Option<Fault>;
 
     /// Runs it.
     fn run(self: Box<Self>, caller: Caller) -> Pending;
@@ -97,12 +132,22 @@ where
     F: Future<Output = Result<O, E>> + Send + 'static,
     O: 'static,
 {
-    fn needs(&self, caller: &Caller) -> Vec<Need> {
-        let Access { action, resources, keys, also } = &*self.access;
-        let (resources, keys) = (resources(caller, &self.input), keys(&self.input));
+    fn needs(&self, caller: &Caller) -> Result<Vec<Need>, Fault> {
+        let Access { action, resources, keys, also, proof, .. } = &*self.access;
+        let (resources, keys) = (resources(caller, &self.input), keys(caller, &self.input));
         let mut needs = vec![Need { action, resources, keys }];
         needs.extend(also(caller, &self.input));
-        needs
+        if let Some(proof) = proof {
+            let proved = proof(caller, &self.input)?;
+            for need in &mut needs {
+                need.keys = need.keys.iter().chain(&proved).cloned().collect();
+            }
+        }
+        Ok(needs)
+    }
+
+    fn hidden(&self, caller: &Caller) -> Option<Fault> {
+        (self.access.hidden)(caller, &self.input)
     }
 
     fn run(self: Box<Self>, caller: Caller) -> Pending {

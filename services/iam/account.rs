@@ -14,6 +14,7 @@ use crate::{
     group::Group,
     instance_profile::InstanceProfile,
     managed,
+    mfa_device::{Enabled, MfaDevice},
     oidc_provider::{self, OidcProvider},
     password::PasswordPolicy,
     policy::Policy,
@@ -35,6 +36,7 @@ pub(crate) struct Account {
     pub(crate) profiles: Shelf<InstanceProfile>,
     pub(crate) oidc_providers: Shelf<OidcProvider>,
     pub(crate) saml_providers: Shelf<SamlProvider>,
+    pub(crate) mfa_devices: Shelf<MfaDevice>,
     pub(crate) settings: Settings,
     /// Access key id → whose it is. Follows from users and settings.
     owners: HashMap<String, Owner>,
@@ -77,6 +79,7 @@ impl Account {
             profiles: Shelf::default(),
             oidc_providers: Shelf::default(),
             saml_providers: Shelf::default(),
+            mfa_devices: Shelf::default(),
             settings: Settings::default(),
             owners: HashMap::new(),
         }
@@ -118,6 +121,15 @@ impl Account {
     /// The users in a group, by name.
     pub(crate) fn members<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Arc<User>> {
         self.users.iter().filter(|user| user.groups.contains(group.id()))
+    }
+
+    /// The devices that are a user's second factor, by name.
+    pub(crate) fn mfa_devices_of<'a>(
+        &'a self,
+        user: &'a User,
+    ) -> impl Iterator<Item = (&'a Arc<MfaDevice>, &'a Enabled)> {
+        let own = self.mfa_devices.iter().filter(|device| device.is_of(user));
+        own.filter_map(|device| Some((device, device.enabled.as_ref()?)))
     }
 
     /// The instance profiles of a role.

@@ -89,7 +89,7 @@ fn line(account: &Account, user: &User, uses: &Uses) -> String {
         }
         None => [NO, NONE, NONE, NONE].map(str::to_owned),
     });
-    cells.push(NO.to_owned());
+    cells.push(account.mfa_devices_of(user).next().is_some().to_string());
     cells.extend(key_cells(&user.keys, uses));
     cells.join(",")
 }

@@ -45,6 +45,8 @@ pub enum Error {
     NoSuchLogin(String),
     #[error("Job with id {0} cannot be found.")]
     NoSuchJob(String),
+    #[error("VirtualMFADevice with serial number {0} does not exist.")]
+    NoSuchMfaDevice(String),
     #[error("ARN {0} does not name a user, group, role or policy of this account.")]
     NoSuchEntity(String),
 
@@ -60,6 +62,14 @@ pub enum Error {
     OidcProviderExists(String),
     #[error("Login Profile for user {0} already exists.")]
     LoginExists(String),
+    #[error("MFADevice entity at the same path and name already exists.")]
+    MfaDeviceExists,
+    #[error("MFA Device is already in use.")]
+    MfaDeviceInUse,
+    #[error("MFA VirtualDevice in use. Must deactivate first.")]
+    MfaDeviceNotFree,
+    #[error("Authentication code for device is not valid.")]
+    WrongCodes,
 
     #[error("Cannot delete entity, must {0} first.")]
     StillInUse(&'static str),
@@ -170,16 +180,22 @@ impl ServiceError for Error {
             | E::NoPasswordPolicyToDelete
             | E::NoSuchLogin(_)
             | E::NoSuchJob(_)
+            | E::NoSuchMfaDevice(_)
             | E::NoSuchEntity(_) => "NoSuchEntityException",
             E::NamedExists { .. }
             | E::ProfileExists(_)
             | E::PolicyExists(_)
             | E::AliasExists(_)
             | E::OidcProviderExists(_)
-            | E::LoginExists(_) => "EntityAlreadyExistsException",
-            E::StillInUse(_) | E::PolicyAttached | E::DefaultVersion | E::PolicyHasVersions => {
-                "DeleteConflictException"
-            }
+            | E::LoginExists(_)
+            | E::MfaDeviceExists
+            | E::MfaDeviceInUse => "EntityAlreadyExistsException",
+            E::StillInUse(_)
+            | E::PolicyAttached
+            | E::DefaultVersion
+            | E::PolicyHasVersions
+            | E::MfaDeviceNotFree => "DeleteConflictException",
+            E::WrongCodes => "InvalidAuthenticationCodeException",
             E::QuotaExceeded(_)
             | E::InlinePoliciesTooLarge { .. }
             | E::TooManyVersions

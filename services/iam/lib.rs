@@ -28,10 +28,12 @@ mod keys;
 mod last_used;
 mod limits;
 mod managed;
+mod mfa_device;
 mod oidc_provider;
 mod ops;
 mod page;
 mod password;
+mod picture;
 mod policy;
 mod ports;
 mod record;
@@ -44,11 +46,15 @@ mod store;
 mod table;
 mod tags;
 mod told;
+mod totp;
 mod user;
 mod view;
 mod worker;
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{
+    Arc, PoisonError, RwLock, Weak,
+    atomic::{AtomicU64, Ordering},
+};
 
 use ::store::{ReadError, Store};
 use bus::Directory;
@@ -61,6 +67,7 @@ use crate::{
     change::{Changed, Draft},
     credential_report::Reports,
     last_used::Uses,
+    mfa_device::UsedCodes,
     store::Accounts,
     worker::Worker,
 };
@@ -87,6 +94,9 @@ pub struct Iam {
     reports: Reports,
     jobs: Jobs,
     worker: Worker,
+    used_codes: UsedCodes,
+    /// Counts changes.
+    edition: AtomicU64,
 }
 
 impl Iam {
@@ -115,6 +125,8 @@ impl Iam {
             reports: Reports::default(),
             jobs: Jobs::default(),
             worker,
+            used_codes: UsedCodes::default(),
+            edition: AtomicU64::new(0),
         });
         directory.offer_identities(iam.clone());
         directory.offer_policies("iam", iam.clone());
@@ -148,6 +160,7 @@ impl Iam {
         self.uses.forget(&gone);
         let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
         accounts.insert(id, Arc::new(account));
+        self.edition.fetch_add(1, Ordering::Release);
         Ok(answer)
     }
 }

@@ -40,6 +40,8 @@ pub(crate) const PAGE: usize = 100;
 pub(crate) const DEFAULT_SESSION_SECONDS: u32 = 3600;
 pub(crate) const OIDC_PROVIDERS: Quota = quota("OpenIDConnectProvidersPerAccount", 100);
 pub(crate) const SAML_PROVIDERS: Quota = quota("SAMLProvidersPerAccount", 100);
+pub(crate) const MFA_DEVICES: Quota = quota("VirtualMFADevicesPerAccount", 40_000);
+pub(crate) const MFA_DEVICES_PER_USER: Quota = quota("MFADevicesPerUser", 8);
 pub(crate) const CLIENTS_PER_PROVIDER: Quota = quota("ClientIdsPerOpenIdConnectProvider", 100);
 pub(crate) const THUMBPRINTS_PER_PROVIDER: usize = 5;
 /// Passwords that a policy may forbid to come again, the current one not counted.

@@ -11,6 +11,7 @@ use crate::{
     group::Group,
     instance_profile::InstanceProfile,
     last_used::LastUsed,
+    mfa_device::MfaDevice,
     oidc_provider::OidcProvider,
     policy::Policy,
     resource::Kind,
@@ -50,6 +51,7 @@ pub(crate) async fn load(store: &Store) -> Result<Accounts, ReadError> {
     load_kind::<InstanceProfile>(store, &mut accounts).await?;
     load_kind::<OidcProvider>(store, &mut accounts).await?;
     load_kind::<SamlProvider>(store, &mut accounts).await?;
+    load_kind::<MfaDevice>(store, &mut accounts).await?;
     let table = Key::table(ACCOUNTS);
     store
         .scan::<Settings>(&table, |key, settings| {

@@ -13,11 +13,11 @@ use crate::{
     Iam,
     group::Group,
     instance_profile::InstanceProfile,
-    oidc_provider,
+    mfa_device, oidc_provider,
     ops::{
         absent, access_keys, account, advisor, attachments, boundaries, credential_report, details,
-        groups, inline, login_profiles, oidc_providers, password_policy, policies, profiles, roles,
-        saml_providers, service_roles, simulate, tags, users, versions,
+        groups, inline, login_profiles, mfa_devices, oidc_providers, password_policy, policies,
+        profiles, roles, saml_providers, service_roles, simulate, tags, users, versions,
     },
     policy::Policy,
     resource::{Kind, arn},
@@ -44,21 +44,38 @@ pub(crate) fn table(iam: &Arc<Iam>) -> Table {
     let table = with_users_and_groups(table, iam);
     let table = with_roles(table, iam);
     let table = with_policies(with_account(table, iam), iam);
-    with_providers(with_passwords(table, iam), iam)
+    with_second_factors(with_providers(with_passwords(table, iam), iam), iam)
+}
+
+#[rustfmt::skip] // A line for each operation.
+fn with_second_factors(table: Table, iam: &Arc<Iam>) -> Table {
+    operations! { table, iam,
+        CreateVirtualMFADevice => mfa_devices::create, |c, i| vec![mfa_device::arn_of(c.account, i.path.as_deref(), &i.virtual_mfa_device_name)], |_, i| told::tags(i.tags.as_deref()), |c, i| told::tagging("iam:TagMFADevice", vec![mfa_device::arn_of(c.account, i.path.as_deref(), &i.virtual_mfa_device_name)], i.tags.as_deref());
+        EnableMFADevice => mfa_devices::enable, |c, i| named::<User>(c, &i.user_name);
+        ResyncMFADevice => mfa_devices::resync, |c, i| named::<User>(c, &i.user_name);
+        DeactivateMFADevice => mfa_devices::deactivate, |c, i| own(c, i.user_name.as_deref());
+        DeleteVirtualMFADevice => mfa_devices::delete, |_, i| given(&i.serial_number);
+        GetMFADevice => mfa_devices::get, |c, i| own(c, i.user_name.as_deref());
+        ListMFADevices => mfa_devices::list, |c, i| own(c, i.user_name.as_deref());
+        ListVirtualMFADevices => mfa_devices::list_virtual, |_, _| Vec::new();
+        TagMFADevice => mfa_devices::tag, |_, i| given(&i.serial_number), |_, i| told::tags(Some(&i.tags));
+        UntagMFADevice => mfa_devices::untag, |_, i| given(&i.serial_number), |_, i| told::tag_keys(&i.tag_keys);
+        ListMFADeviceTags => mfa_devices::list_tags, |_, i| given(&i.serial_number);
+    }
 }
 
 #[rustfmt::skip] // A line for each operation.
 fn with_users_and_groups(table: Table, iam: &Arc<Iam>) -> Table {
     operations! { table, iam,
-        CreateUser => users::create, |c, i| new::<User>(c, i.path.as_deref(), &i.user_name), |i| told::made(i.tags.as_deref(), i.permissions_boundary.as_deref());
+        CreateUser => users::create, |c, i| new::<User>(c, i.path.as_deref(), &i.user_name), |_, i| told::made(i.tags.as_deref(), i.permissions_boundary.as_deref()), |c, i| told::tagging("iam:TagUser", new::<User>(c, i.path.as_deref(), &i.user_name), i.tags.as_deref());
         GetUser => users::get, |c, i| own(c, i.user_name.as_deref());
         ListUsers => users::list, |c, i| under::<User>(c, i.path_prefix.as_deref());
         UpdateUser => users::update, |c, i| named::<User>(c, &i.user_name);
         DeleteUser => users::delete, |c, i| named::<User>(c, &i.user_name);
-        TagUser => tags::tag_user, |c, i| named::<User>(c, &i.user_name), |i| told::tags(Some(&i.tags));
-        UntagUser => tags::untag_user, |c, i| named::<User>(c, &i.user_name), |i| told::tag_keys(&i.tag_keys);
+        TagUser => tags::tag_user, |c, i| named::<User>(c, &i.user_name), |_, i| told::tags(Some(&i.tags));
+        UntagUser => tags::untag_user, |c, i| named::<User>(c, &i.user_name), |_, i| told::tag_keys(&i.tag_keys);
         ListUserTags => tags::list_user, |c, i| named::<User>(c, &i.user_name);
-        PutUserPermissionsBoundary => boundaries::put_user, |c, i| named::<User>(c, &i.user_name), |i| told::boundary(&i.permissions_boundary);
+        PutUserPermissionsBoundary => boundaries::put_user, |c, i| named::<User>(c, &i.user_name), |_, i| told::boundary(&i.permissions_boundary);
         DeleteUserPermissionsBoundary => boundaries::delete_user, |c, i| named::<User>(c, &i.user_name);
         CreateAccessKey => access_keys::create, |c, i| own(c, i.user_name.as_deref());
         UpdateAccessKey => access_keys::update, |c, i| own(c, i.user_name.as_deref());
@@ -79,30 +96,30 @@ fn with_users_and_groups(table: Table, iam: &Arc<Iam>) -> Table {
 #[rustfmt::skip] // A line for each operation.
 fn with_roles(table: Table, iam: &Arc<Iam>) -> Table {
     operations! { table, iam,
-        CreateRole => roles::create, |c, i| new::<Role>(c, i.path.as_deref(), &i.role_name), |i| told::made(i.tags.as_deref(), i.permissions_boundary.as_deref());
+        CreateRole => roles::create, |c, i| new::<Role>(c, i.path.as_deref(), &i.role_name), |_, i| told::made(i.tags.as_deref(), i.permissions_boundary.as_deref()), |c, i| told::tagging("iam:TagRole", new::<Role>(c, i.path.as_deref(), &i.role_name), i.tags.as_deref());
         GetRole => roles::get, |c, i| named::<Role>(c, &i.role_name);
         ListRoles => roles::list, |c, i| under::<Role>(c, i.path_prefix.as_deref());
         UpdateRole => roles::update, |c, i| named::<Role>(c, &i.role_name);
         UpdateRoleDescription => roles::update_description, |c, i| named::<Role>(c, &i.role_name);
         UpdateAssumeRolePolicy => roles::update_trust, |c, i| named::<Role>(c, &i.role_name);
         DeleteRole => roles::delete, |c, i| named::<Role>(c, &i.role_name);
-        TagRole => tags::tag_role, |c, i| named::<Role>(c, &i.role_name), |i| told::tags(Some(&i.tags));
-        UntagRole => tags::untag_role, |c, i| named::<Role>(c, &i.role_name), |i| told::tag_keys(&i.tag_keys);
+        TagRole => tags::tag_role, |c, i| named::<Role>(c, &i.role_name), |_, i| told::tags(Some(&i.tags));
+        UntagRole => tags::untag_role, |c, i| named::<Role>(c, &i.role_name), |_, i| told::tag_keys(&i.tag_keys);
         ListRoleTags => tags::list_role, |c, i| named::<Role>(c, &i.role_name);
-        PutRolePermissionsBoundary => boundaries::put_role, |c, i| named::<Role>(c, &i.role_name), |i| told::boundary(&i.permissions_boundary);
+        PutRolePermissionsBoundary => boundaries::put_role, |c, i| named::<Role>(c, &i.role_name), |_, i| told::boundary(&i.permissions_boundary);
         DeleteRolePermissionsBoundary => boundaries::delete_role, |c, i| named::<Role>(c, &i.role_name);
         CreateServiceLinkedRole => service_roles::create, |c, i| vec![service_roles::arn(c, i)];
         DeleteServiceLinkedRole => service_roles::delete, |c, i| named::<Role>(c, &i.role_name);
         GetServiceLinkedRoleDeletionStatus => service_roles::deletion_status, |_, _| Vec::new();
-        CreateInstanceProfile => profiles::create, |c, i| new::<InstanceProfile>(c, i.path.as_deref(), &i.instance_profile_name), |i| told::tags(i.tags.as_deref());
+        CreateInstanceProfile => profiles::create, |c, i| new::<InstanceProfile>(c, i.path.as_deref(), &i.instance_profile_name), |_, i| told::tags(i.tags.as_deref()), |c, i| told::tagging("iam:TagInstanceProfile", new::<InstanceProfile>(c, i.path.as_deref(), &i.instance_profile_name), i.tags.as_deref());
         GetInstanceProfile => profiles::get, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name);
         ListInstanceProfiles => profiles::list, |c, i| under::<InstanceProfile>(c, i.path_prefix.as_deref());
         ListInstanceProfilesForRole => profiles::list_for_role, |c, i| named::<Role>(c, &i.role_name);
-        AddRoleToInstanceProfile => profiles::add_role, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name), |_| Box::default(), |c, i| told::passing(named::<Role>(c, &i.role_name), "ec2.amazonaws.com");
+        AddRoleToInstanceProfile => profiles::add_role, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name), |_, _| Box::default(), |c, i| told::passing(named::<Role>(c, &i.role_name), "ec2.amazonaws.com");
         RemoveRoleFromInstanceProfile => profiles::remove_role, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name);
         DeleteInstanceProfile => profiles::delete, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name);
-        TagInstanceProfile => tags::tag_profile, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name), |i| told::tags(Some(&i.tags));
-        UntagInstanceProfile => tags::untag_profile, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name), |i| told::tag_keys(&i.tag_keys);
+        TagInstanceProfile => tags::tag_profile, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name), |_, i| told::tags(Some(&i.tags));
+        UntagInstanceProfile => tags::untag_profile, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name), |_, i| told::tag_keys(&i.tag_keys);
         ListInstanceProfileTags => tags::list_profile, |c, i| named::<InstanceProfile>(c, &i.instance_profile_name);
     }
 }
@@ -110,7 +127,7 @@ fn with_roles(table: Table, iam: &Arc<Iam>) -> Table {
 #[rustfmt::skip] // A line for each operation.
 fn with_policies(table: Table, iam: &Arc<Iam>) -> Table {
     operations! { table, iam,
-        CreatePolicy => policies::create, |c, i| new::<Policy>(c, i.path.as_deref(), &i.policy_name), |i| told::tags(i.tags.as_deref());
+        CreatePolicy => policies::create, |c, i| new::<Policy>(c, i.path.as_deref(), &i.policy_name), |_, i| told::tags(i.tags.as_deref()), |c, i| told::tagging("iam:TagPolicy", new::<Policy>(c, i.path.as_deref(), &i.policy_name), i.tags.as_deref());
         GetPolicy => policies::get, |_, i| given(&i.policy_arn);
         ListPolicies => policies::list, |c, i| under::<Policy>(c, i.path_prefix.as_deref());
         DeletePolicy => policies::delete, |_, i| given(&i.policy_arn);
@@ -120,15 +137,15 @@ fn with_policies(table: Table, iam: &Arc<Iam>) -> Table {
         ListPolicyVersions => versions::list, |_, i| given(&i.policy_arn);
         DeletePolicyVersion => versions::delete, |_, i| given(&i.policy_arn);
         SetDefaultPolicyVersion => versions::set_default, |_, i| given(&i.policy_arn);
-        TagPolicy => tags::tag_policy, |_, i| given(&i.policy_arn), |i| told::tags(Some(&i.tags));
-        UntagPolicy => tags::untag_policy, |_, i| given(&i.policy_arn), |i| told::tag_keys(&i.tag_keys);
+        TagPolicy => tags::tag_policy, |_, i| given(&i.policy_arn), |_, i| told::tags(Some(&i.tags));
+        UntagPolicy => tags::untag_policy, |_, i| given(&i.policy_arn), |_, i| told::tag_keys(&i.tag_keys);
         ListPolicyTags => tags::list_policy, |_, i| given(&i.policy_arn);
-        AttachUserPolicy => attachments::attach_user, |c, i| named::<User>(c, &i.user_name), |i| told::policy(&i.policy_arn);
-        AttachGroupPolicy => attachments::attach_group, |c, i| named::<Group>(c, &i.group_name), |i| told::policy(&i.policy_arn);
-        AttachRolePolicy => attachments::attach_role, |c, i| named::<Role>(c, &i.role_name), |i| told::policy(&i.policy_arn);
-        DetachUserPolicy => attachments::detach_user, |c, i| named::<User>(c, &i.user_name), |i| told::policy(&i.policy_arn);
-        DetachGroupPolicy => attachments::detach_group, |c, i| named::<Group>(c, &i.group_name), |i| told::policy(&i.policy_arn);
-        DetachRolePolicy => attachments::detach_role, |c, i| named::<Role>(c, &i.role_name), |i| told::policy(&i.policy_arn);
+        AttachUserPolicy => attachments::attach_user, |c, i| named::<User>(c, &i.user_name), |_, i| told::policy(&i.policy_arn);
+        AttachGroupPolicy => attachments::attach_group, |c, i| named::<Group>(c, &i.group_name), |_, i| told::policy(&i.policy_arn);
+        AttachRolePolicy => attachments::attach_role, |c, i| named::<Role>(c, &i.role_name), |_, i| told::policy(&i.policy_arn);
+        DetachUserPolicy => attachments::detach_user, |c, i| named::<User>(c, &i.user_name), |_, i| told::policy(&i.policy_arn);
+        DetachGroupPolicy => attachments::detach_group, |c, i| named::<Group>(c, &i.group_name), |_, i| told::policy(&i.policy_arn);
+        DetachRolePolicy => attachments::detach_role, |c, i| named::<Role>(c, &i.role_name), |_, i| told::policy(&i.policy_arn);
         ListAttachedUserPolicies => attachments::list_user, |c, i| named::<User>(c, &i.user_name);
         ListAttachedGroupPolicies => attachments::list_group, |c, i| named::<Group>(c, &i.group_name);
         ListAttachedRolePolicies => attachments::list_role, |c, i| named::<Role>(c, &i.role_name);
@@ -173,7 +190,6 @@ fn with_passwords(table: Table, iam: &Arc<Iam>) -> Table {
         UpdateLoginProfile => login_profiles::update, |c, i| named::<User>(c, &i.user_name);
         DeleteLoginProfile => login_profiles::delete, |c, i| own(c, i.user_name.as_deref());
         ChangePassword => login_profiles::change_password, |c, _| own(c, None);
-        ListMFADevices => absent::mfa_devices, |c, i| own(c, i.user_name.as_deref());
         ListSigningCertificates => absent::signing_certificates, |c, i| own(c, i.user_name.as_deref());
         ListSSHPublicKeys => absent::ssh_public_keys, |c, i| own(c, i.user_name.as_deref());
         ListServiceSpecificCredentials => absent::service_credentials, |c, i| own(c, i.user_name.as_deref());
@@ -189,23 +205,23 @@ fn with_passwords(table: Table, iam: &Arc<Iam>) -> Table {
 #[rustfmt::skip] // A line for each operation.
 fn with_providers(table: Table, iam: &Arc<Iam>) -> Table {
     operations! { table, iam,
-        CreateOpenIDConnectProvider => oidc_providers::create, |c, i| oidc_provider::arn_of(c.account, &i.url).into_iter().collect(), |i| told::tags(i.tags.as_deref());
+        CreateOpenIDConnectProvider => oidc_providers::create, |c, i| oidc_provider::arn_of(c.account, &i.url).into_iter().collect(), |_, i| told::tags(i.tags.as_deref()), |c, i| told::tagging("iam:TagOpenIDConnectProvider", oidc_provider::arn_of(c.account, &i.url).into_iter().collect(), i.tags.as_deref());
         GetOpenIDConnectProvider => oidc_providers::get, |_, i| given(&i.open_id_connect_provider_arn);
         ListOpenIDConnectProviders => oidc_providers::list, |_, _| Vec::new();
         DeleteOpenIDConnectProvider => oidc_providers::delete, |_, i| given(&i.open_id_connect_provider_arn);
         UpdateOpenIDConnectProviderThumbprint => oidc_providers::update_thumbprint, |_, i| given(&i.open_id_connect_provider_arn);
         AddClientIDToOpenIDConnectProvider => oidc_providers::add_client, |_, i| given(&i.open_id_connect_provider_arn);
         RemoveClientIDFromOpenIDConnectProvider => oidc_providers::remove_client, |_, i| given(&i.open_id_connect_provider_arn);
-        TagOpenIDConnectProvider => oidc_providers::tag, |_, i| given(&i.open_id_connect_provider_arn), |i| told::tags(Some(&i.tags));
-        UntagOpenIDConnectProvider => oidc_providers::untag, |_, i| given(&i.open_id_connect_provider_arn), |i| told::tag_keys(&i.tag_keys);
+        TagOpenIDConnectProvider => oidc_providers::tag, |_, i| given(&i.open_id_connect_provider_arn), |_, i| told::tags(Some(&i.tags));
+        UntagOpenIDConnectProvider => oidc_providers::untag, |_, i| given(&i.open_id_connect_provider_arn), |_, i| told::tag_keys(&i.tag_keys);
         ListOpenIDConnectProviderTags => oidc_providers::list_tags, |_, i| given(&i.open_id_connect_provider_arn);
-        CreateSAMLProvider => saml_providers::create, |c, i| vec![saml_provider::arn_of(c.account, &i.name)], |i| told::tags(i.tags.as_deref());
+        CreateSAMLProvider => saml_providers::create, |c, i| vec![saml_provider::arn_of(c.account, &i.name)], |_, i| told::tags(i.tags.as_deref()), |c, i| told::tagging("iam:TagSAMLProvider", vec![saml_provider::arn_of(c.account, &i.name)], i.tags.as_deref());
         GetSAMLProvider => saml_providers::get, |_, i| given(&i.saml_provider_arn);
         ListSAMLProviders => saml_providers::list, |_, _| Vec::new();
         UpdateSAMLProvider => saml_providers::update, |_, i| given(&i.saml_provider_arn);
         DeleteSAMLProvider => saml_providers::delete, |_, i| given(&i.saml_provider_arn);
-        TagSAMLProvider => saml_providers::tag, |_, i| given(&i.saml_provider_arn), |i| told::tags(Some(&i.tags));
-        UntagSAMLProvider => saml_providers::untag, |_, i| given(&i.saml_provider_arn), |i| told::tag_keys(&i.tag_keys);
+        TagSAMLProvider => saml_providers::tag, |_, i| given(&i.saml_provider_arn), |_, i| told::tags(Some(&i.tags));
+        UntagSAMLProvider => saml_providers::untag, |_, i| given(&i.saml_provider_arn), |_, i| told::tag_keys(&i.tag_keys);
         ListSAMLProviderTags => saml_providers::list_tags, |_, i| given(&i.saml_provider_arn);
     }
 }

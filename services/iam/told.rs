@@ -9,17 +9,15 @@ use wire::Need;
 
 /// Tags that are to be put on a resource.
 pub(crate) fn tags(tags: Option<&[api::Tag]>) -> Box<ConditionKeys> {
-    tag_pairs(tags).collect()
+    tag_pairs(tags).into()
 }
 
 /// Keys of tags that are to go.
-pub(crate) fn tag_keys(keys: &[String]) -> Box<ConditionKeys> {
-    Box::new([("aws:TagKeys".to_owned(), keys.to_vec())])
-}
+pub(crate) use kit::tag_keys;
 
 /// A user or role that is to be made.
 pub(crate) fn made(tags: Option<&[api::Tag]>, boundary: Option<&str>) -> Box<ConditionKeys> {
-    tag_pairs(tags).chain(boundary.map(boundary_pair)).collect()
+    tag_pairs(tags).into_iter().chain(boundary.map(boundary_pair)).collect()
 }
 
 /// A boundary that is to be set.
@@ -32,6 +30,18 @@ pub(crate) fn policy(arn: &str) -> Box<ConditionKeys> {
     Box::new([("iam:PolicyARN".to_owned(), vec![arn.to_owned()])])
 }
 
+/// The permission to put tags on what is being made.
+pub(crate) fn tagging(
+    action: &'static str,
+    resources: Vec<Arn>,
+    given: Option<&[api::Tag]>,
+) -> Vec<Need> {
+    if given.is_none_or(<[_]>::is_empty) {
+        return Vec::new();
+    }
+    vec![Need { action, resources, keys: tags(given) }]
+}
+
 /// The permission to hand roles over to a service.
 pub(crate) fn passing(roles: Vec<Arn>, service: &str) -> Vec<Need> {
     let keys = Box::new([("iam:PassedToService".to_owned(), vec![service.to_owned()])]);
@@ -42,12 +52,9 @@ fn boundary_pair(arn: &str) -> (String, Vec<String>) {
     ("iam:PermissionsBoundary".to_owned(), vec![arn.to_owned()])
 }
 
-fn tag_pairs(tags: Option<&[api::Tag]>) -> impl Iterator<Item = (String, Vec<String>)> {
+fn tag_pairs(tags: Option<&[api::Tag]>) -> Vec<(String, Vec<String>)> {
     let tags = tags.unwrap_or_default();
-    let keys: Vec<String> = tags.iter().map(|tag| tag.key.clone()).collect();
-    let all = (!keys.is_empty()).then(|| ("aws:TagKeys".to_owned(), keys));
-    let one = |tag: &api::Tag| (format!("aws:RequestTag/{}", tag.key), vec![tag.value.clone()]);
-    tags.iter().map(one).chain(all)
+    kit::request_tags(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())))
 }
 
 #[cfg(test)]

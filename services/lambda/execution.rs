@@ -1,7 +1,7 @@
 //! What functions' roles must allow, and who may hand them over. Nothing is asked where nobody
 //! decides.
 
-use kit::{Arn, Attempt, Caller, Principal, PrincipalKind, Service, Session};
+use kit::{Arn, Attempt, Authority, Caller, Millis, Principal, PrincipalKind, Service, Session};
 
 use crate::{Error, Lambda};
 
@@ -44,27 +44,39 @@ impl Lambda {
         action: &str,
         resource: &Arn,
     ) -> bool {
-        let Some(authority) = self.bus.directory().authority() else { return true };
-        let caller = self.as_role(function);
-        let resources = std::slice::from_ref(resource);
-        let attempt = Attempt { caller: &caller, service: None, action, resources, keys: &[] };
-        authority.permit(&attempt).is_ok()
+        let authority = self.bus.directory().authority();
+        let now = self.clock.now();
+        authority.is_none_or(|it| role_may(&**it, function, action, resource, now))
     }
+}
 
-    /// A function's role, as the one who calls.
-    fn as_role(&self, function: &runtime::Function) -> Caller {
-        let role: Option<Arn> = function.role.parse().ok();
-        let name = role.as_ref().and_then(|role| role.resource().rsplit('/').next());
-        let (account, session) = (function.account, &function.name);
-        let resource = format!("assumed-role/{}/{session}", name.unwrap_or_default());
-        Caller {
-            principal: Principal {
-                arn: Arn::new("sts", "", account.as_str(), resource),
-                user_id: String::new(),
-                kind: PrincipalKind::AssumedRole,
-            },
-            session: Some(Session::default().into()),
-            ..Caller::internal(account, function.region.clone(), self.clock.now())
-        }
+/// Whether a function's role allows it an action on a resource.
+pub(crate) fn role_may(
+    authority: &dyn Authority,
+    function: &runtime::Function,
+    action: &str,
+    resource: &Arn,
+    now: Millis,
+) -> bool {
+    let caller = as_role(function, now);
+    let resources = std::slice::from_ref(resource);
+    let attempt = Attempt { caller: &caller, service: None, action, resources, keys: &[] };
+    authority.permit(&attempt).is_ok()
+}
+
+/// A function's role, as the one who calls.
+fn as_role(function: &runtime::Function, now: Millis) -> Caller {
+    let role: Option<Arn> = function.role.parse().ok();
+    let name = role.as_ref().and_then(|role| role.resource().rsplit('/').next());
+    let (account, session) = (function.account, &function.name);
+    let resource = format!("assumed-role/{}/{session}", name.unwrap_or_default());
+    Caller {
+        principal: Principal {
+            arn: Arn::new("sts", "", account.as_str(), resource),
+            user_id: String::new(),
+            kind: PrincipalKind::AssumedRole,
+        },
+        session: Some(Session::default().into()),
+        ..Caller::internal(account, function.region.clone(), now)
     }
 }

@@ -94,7 +94,19 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// The function that a caller means by a name and perhaps a qualifier beside it.
+/// The function that a caller means by a name and perhaps a qualifier beside it, for what only its
+/// owner may do.
+pub(crate) fn own(caller: &Caller, text: &str, qualifier: Option<&str>) -> Result<Named, Error> {
+    let named = resolve(caller, text, qualifier)?;
+    if named.key.account != caller.account {
+        let caller = caller.principal.arn.to_string();
+        return Err(Error::OtherAccount { caller, function: named.key.arn().to_string() });
+    }
+    Ok(named)
+}
+
+/// The function that a caller means by a name and perhaps a qualifier beside it. An ARN may name
+/// another account's: whether that lets the caller in has been asked before, where anybody decides.
 pub(crate) fn resolve(
     caller: &Caller,
     text: &str,
@@ -107,10 +119,6 @@ pub(crate) fn resolve(
     }
     let account = name.account.unwrap_or(caller.account);
     let key = FunctionKey { account, region, name: name.name };
-    if account != caller.account {
-        let caller = caller.principal.arn.to_string();
-        return Err(Error::OtherAccount { caller, function: key.arn().to_string() });
-    }
     if let (Some(derived), Some(given)) = (&name.qualifier, qualifier)
         && derived != given
     {
@@ -198,8 +206,10 @@ mod tests {
             resolve(&caller(), text, None).unwrap_err().to_string(),
             "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"
         );
-        let other = resolve(&caller(), "123456789012:function:f", None);
-        assert!(matches!(other, Err(Error::OtherAccount { .. })));
+        let other = "arn:aws:lambda:us-east-1:123456789012:function:f";
+        assert_eq!(resolve(&caller(), other, None).unwrap().arn(), other);
+        let owners = own(&caller(), other, None);
+        assert!(matches!(owners, Err(Error::OtherAccount { .. })));
     }
 
     #[test]

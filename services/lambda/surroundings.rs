@@ -8,12 +8,14 @@ use std::{
 
 use async_trait::async_trait;
 use bus::{Directory, LogEvent};
-use kit::{AccountId, Region, ids};
+use kit::{Arn, Clock, ids};
 use runtime::{Credentials, Function, LogLine, LogSink, Surroundings};
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, mpsc},
 };
+
+use crate::logging::LogPermits;
 
 /// How long an instance's credentials last.
 const CREDENTIALS_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
@@ -45,7 +47,8 @@ impl InstanceSurroundings {
 impl Surroundings for InstanceSurroundings {
     async fn credentials(&self, function: &Function) -> Credentials {
         if let (Some(roles), Ok(role)) = (self.directory.roles(), function.role.parse()) {
-            let given = roles.assume(&role, &function.name, CREDENTIALS_LIFETIME).await;
+            let lifetime = CREDENTIALS_LIFETIME;
+            let given = roles.assume(&role, &function.name, &arn(function), lifetime).await;
             return Credentials {
                 access_key_id: given.access_key_id,
                 secret_access_key: given.secret_access_key,
@@ -67,27 +70,36 @@ impl Surroundings for InstanceSurroundings {
     }
 }
 
+/// The function's own ARN.
+fn arn(function: &Function) -> Arn {
+    let resource = format!("function:{}", function.name);
+    Arn::new("lambda", function.region.as_str(), function.account.as_str(), resource)
+}
+
 /// Carries instances' lines to the log service in the background.
 pub struct InstanceLogs {
     lines: mpsc::Sender<Lines>,
 }
 
 struct Lines {
-    account: AccountId,
-    region: Region,
-    group: String,
+    function: Arc<Function>,
     stream: String,
     events: Vec<LogEvent>,
 }
 
 impl InstanceLogs {
     /// Starts the task that carries; it ends when the last clone of the sink is gone.
-    pub fn start(directory: Arc<Directory>) -> Arc<InstanceLogs> {
+    pub fn start(directory: Arc<Directory>, clock: Clock) -> Arc<InstanceLogs> {
         let (lines, mut arrivals) = mpsc::channel::<Lines>(MAX_LOG_BATCHES);
+        let mut permits = LogPermits::new(directory.clone(), clock);
         tokio::spawn(async move {
-            while let Some(it) = arrivals.recv().await {
-                if let Some(logs) = directory.logs() {
-                    logs.append(it.account, &it.region, &it.group, &it.stream, it.events).await;
+            while let Some(Lines { function, stream, events }) = arrivals.recv().await {
+                let Some(logs) = directory.logs() else { continue };
+                let (account, region) = (function.account, &function.region);
+                let group = &function.log_group;
+                let lacking = logs.lacks(account, region, group, &stream);
+                if permits.allow(&function, &stream, lacking) {
+                    logs.append(account, region, group, &stream, events).await;
                 }
             }
         });
@@ -103,9 +115,7 @@ impl LogSink for InstanceLogs {
             .collect::<Vec<_>>();
         let count = events.len();
         let sent = self.lines.try_send(Lines {
-            account: function.account,
-            region: function.region.clone(),
-            group: function.log_group.clone(),
+            function: function.clone(),
             stream: stream.to_owned(),
             events,
         });

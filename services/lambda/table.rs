@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kit::{Arn, Caller};
 use model::lambda as api;
-use wire::{Access, Table};
+use wire::{Access, Call, Table};
 
 use crate::{
     Lambda,
@@ -19,15 +19,17 @@ use crate::{
         provisioned_concurrency, recursion, resource_policy, runtime_management, scaling, tags,
         update_function_code, update_function_configuration, url_config, versions,
     },
+    told,
 };
 
-/// Adds operations to a table: name, function, ARNs.
+/// Adds operations to a table: name, function, ARNs, and for some what they tell of condition keys
+/// and what they need beyond themselves.
 macro_rules! operations {
-    ($table:expr, $lambda:expr, $($name:ident => $run:path, $resources:expr;)*) => {
+    ($table:expr, $lambda:expr, $($name:ident => $run:path, $resources:expr $(, $keys:expr $(, $also:expr)?)?;)*) => {
         $table$(.on::<api::$name, _, _, _>(
             $lambda,
             $run,
-            Access::new(concat!("lambda:", stringify!($name)), $resources),
+            Access::<<api::$name as Call>::Input>::new(concat!("lambda:", stringify!($name)), $resources)$(.telling($keys)$(.also($also))?)?,
         ))*
     };
 }
@@ -48,15 +50,15 @@ pub(crate) fn table(lambda: &Arc<Lambda>) -> Table {
 #[rustfmt::skip] // A line for each operation.
 fn with_functions(table: Table, lambda: &Arc<Lambda>) -> Table {
     operations! { table, lambda,
-        CreateFunction => create_function::run, |c, i| function(c, &i.function_name);
+        CreateFunction => create_function::run, |c, i| function(c, &i.function_name), |_, i| told::made(i), |c, i| told::tagging(function(c, &i.function_name), i.tags.as_ref());
         GetFunction => get_function::run, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         GetFunctionConfiguration => get_function::configuration, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         ListFunctions => list_functions::run, |_, _| Vec::new();
         UpdateFunctionCode => update_function_code::run, |c, i| function(c, &i.function_name);
-        UpdateFunctionConfiguration => update_function_configuration::run, |c, i| function(c, &i.function_name);
+        UpdateFunctionConfiguration => update_function_configuration::run, |c, i| function(c, &i.function_name), |_, i| told::configured(i);
         DeleteFunction => delete_function::run, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
-        TagResource => tags::tag, |_, i| i.resource.parse().into_iter().collect();
-        UntagResource => tags::untag, |_, i| i.resource.parse().into_iter().collect();
+        TagResource => tags::tag, |_, i| i.resource.parse().into_iter().collect(), |_, i| told::tags(Some(&i.tags));
+        UntagResource => tags::untag, |_, i| i.resource.parse().into_iter().collect(), |_, i| kit::tag_keys(&i.tag_keys);
         ListTags => tags::list, |_, i| i.resource.parse().into_iter().collect();
         GetAccountSettings => account_settings::run, |_, _| Vec::new();
     }
@@ -72,7 +74,7 @@ fn with_versions(table: Table, lambda: &Arc<Lambda>) -> Table {
         ListAliases => aliases::list, |c, i| function(c, &i.function_name);
         UpdateAlias => aliases::update, |c, i| function(c, &i.function_name);
         DeleteAlias => aliases::delete, |c, i| function(c, &i.function_name);
-        AddPermission => permissions::add, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        AddPermission => permissions::add, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref()), |_, i| told::permission(i);
         RemovePermission => permissions::remove, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         GetPolicy => permissions::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
     }
@@ -96,11 +98,11 @@ fn with_concurrency(table: Table, lambda: &Arc<Lambda>) -> Table {
 #[rustfmt::skip] // A line for each operation.
 fn with_urls(table: Table, lambda: &Arc<Lambda>) -> Table {
     operations! { table, lambda,
-        CreateFunctionUrlConfig => url_config::create, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
-        GetFunctionUrlConfig => url_config::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        CreateFunctionUrlConfig => url_config::create, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref()), |c, i| told::of_url(c, &i.function_name, i.qualifier.as_deref(), Some(i.auth_type));
+        GetFunctionUrlConfig => url_config::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref()), |c, i| told::of_url(c, &i.function_name, i.qualifier.as_deref(), None);
         ListFunctionUrlConfigs => url_config::list, |c, i| function(c, &i.function_name);
-        UpdateFunctionUrlConfig => url_config::update, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
-        DeleteFunctionUrlConfig => url_config::delete, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
+        UpdateFunctionUrlConfig => url_config::update, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref()), |c, i| told::of_url(c, &i.function_name, i.qualifier.as_deref(), i.auth_type);
+        DeleteFunctionUrlConfig => url_config::delete, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref()), |c, i| told::of_url(c, &i.function_name, i.qualifier.as_deref(), None);
     }
 }
 
@@ -121,10 +123,10 @@ fn with_invokes_and_mappings(table: Table, lambda: &Arc<Lambda>) -> Table {
         GetFunctionEventInvokeConfig => event_invoke_config::get, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         DeleteFunctionEventInvokeConfig => event_invoke_config::delete, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());
         ListFunctionEventInvokeConfigs => event_invoke_config::list, |c, i| function(c, &i.function_name);
-        CreateEventSourceMapping => mapping::create::run, |c, i| function(c, &i.function_name);
+        CreateEventSourceMapping => mapping::create::run, |_, _| Vec::new(), told::mapped, |_, i| told::tagging(Vec::new(), i.tags.as_ref());
         GetEventSourceMapping => mapping::get::run, |c, i| vec![mapping::arn(c, &i.uuid)];
         ListEventSourceMappings => mapping::list::run, |_, _| Vec::new();
-        UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)];
+        UpdateEventSourceMapping => mapping::update::run, |c, i| vec![mapping::arn(c, &i.uuid)], |_, _| Box::default(), told::moved;
         DeleteEventSourceMapping => mapping::delete::run, |c, i| vec![mapping::arn(c, &i.uuid)];
     }
 }
@@ -135,13 +137,13 @@ fn with_policies_and_management(table: Table, lambda: &Arc<Lambda>) -> Table {
         PutResourcePolicy => resource_policy::put, |_, i| parsed(&i.resource_arn);
         GetResourcePolicy => resource_policy::get, |_, i| parsed(&i.resource_arn);
         DeleteResourcePolicy => resource_policy::delete, |_, i| parsed(&i.resource_arn);
-        CreateCodeSigningConfig => code_signing_configs::create, |_, _| Vec::new();
+        CreateCodeSigningConfig => code_signing_configs::create, |_, _| Vec::new(), |_, i| told::tags(i.tags.as_ref()), |_, i| told::tagging(Vec::new(), i.tags.as_ref());
         GetCodeSigningConfig => code_signing_configs::get, |_, i| parsed(&i.code_signing_config_arn);
         UpdateCodeSigningConfig => code_signing_configs::update, |_, i| parsed(&i.code_signing_config_arn);
         DeleteCodeSigningConfig => code_signing_configs::delete, |_, i| parsed(&i.code_signing_config_arn);
         ListCodeSigningConfigs => code_signing_configs::list, |_, _| Vec::new();
         ListFunctionsByCodeSigningConfig => code_signing_configs::list_functions, |_, i| parsed(&i.code_signing_config_arn);
-        PutFunctionCodeSigningConfig => function_code_signing::put, |c, i| function(c, &i.function_name);
+        PutFunctionCodeSigningConfig => function_code_signing::put, |c, i| function(c, &i.function_name), |_, i| told::signed(i);
         GetFunctionCodeSigningConfig => function_code_signing::get, |c, i| function(c, &i.function_name);
         DeleteFunctionCodeSigningConfig => function_code_signing::delete, |c, i| function(c, &i.function_name);
         PutRuntimeManagementConfig => runtime_management::put, |c, i| qualified(c, &i.function_name, i.qualifier.as_deref());

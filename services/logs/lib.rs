@@ -23,12 +23,13 @@ mod search;
 mod store;
 #[cfg(test)]
 mod tests;
+mod told;
 mod worker;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ::store::{DataFolder, OpenError, ReadError, SegmentConfig, SegmentLog, Store};
-use kit::Clock;
+use kit::{Clock, tag_keys};
 use model::logs as api;
 use tokio::{
     sync::{Mutex, MutexGuard, watch},
@@ -90,6 +91,7 @@ impl Logs {
             worker: std::sync::Mutex::new(None),
         });
         directory.offer_logs(logs.clone());
+        directory.offer_policies("logs", logs.clone());
         logs.start_worker();
         Ok(logs)
     }
@@ -128,7 +130,7 @@ impl Logs {
     fn groups(self: &Arc<Self>, table: Table) -> Table {
         use crate::name::{group_access, of_identifier, stream_arn};
         table
-            .on::<api::CreateLogGroup, _, _, _>(self, ops::groups::create, Access::new("logs:CreateLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]))
+            .on::<api::CreateLogGroup, _, _, _>(self, ops::groups::create, Access::<api::CreateLogGroupInput>::new("logs:CreateLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]).telling(|_, input| told::made(input)).also(told::tagging))
             .on::<api::DeleteLogGroup, _, _, _>(self, ops::groups::delete, Access::new("logs:DeleteLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]))
             .on::<api::PutLogGroupDeletionProtection, _, _, _>(self, ops::groups::protect, Access::new("logs:PutLogGroupDeletionProtection", |caller, input| vec![group_access(caller, of_identifier(&input.log_group_identifier))]))
             .on::<api::DescribeLogGroups, _, _, _>(self, ops::describe_log_groups::run, Access::new("logs:DescribeLogGroups", |caller, input| vec![group_access(caller, input.log_group_name_prefix.as_deref().unwrap_or_default())]))
@@ -142,11 +144,11 @@ impl Logs {
     fn tags(self: &Arc<Self>, table: Table) -> Table {
         use crate::name::{group_access, group_arn, of_identifier};
         table
-            .on::<api::TagResource, _, _, _>(self, ops::tags::tag_resource, Access::new("logs:TagResource", |caller, input| vec![group_arn(caller, of_identifier(&input.resource_arn))]))
-            .on::<api::UntagResource, _, _, _>(self, ops::tags::untag_resource, Access::new("logs:UntagResource", |caller, input| vec![group_arn(caller, of_identifier(&input.resource_arn))]))
+            .on::<api::TagResource, _, _, _>(self, ops::tags::tag_resource, Access::<api::TagResourceInput>::new("logs:TagResource", |caller, input| vec![group_arn(caller, of_identifier(&input.resource_arn))]).telling(|_, input| told::tags(&input.tags)))
+            .on::<api::UntagResource, _, _, _>(self, ops::tags::untag_resource, Access::<api::UntagResourceInput>::new("logs:UntagResource", |caller, input| vec![group_arn(caller, of_identifier(&input.resource_arn))]).telling(|_, input| tag_keys(&input.tag_keys)))
             .on::<api::ListTagsForResource, _, _, _>(self, ops::tags::list_tags_for_resource, Access::new("logs:ListTagsForResource", |caller, input| vec![group_arn(caller, of_identifier(&input.resource_arn))]))
-            .on::<api::TagLogGroup, _, _, _>(self, ops::tags::tag_log_group, Access::new("logs:TagLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]))
-            .on::<api::UntagLogGroup, _, _, _>(self, ops::tags::untag_log_group, Access::new("logs:UntagLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]))
+            .on::<api::TagLogGroup, _, _, _>(self, ops::tags::tag_log_group, Access::<api::TagLogGroupInput>::new("logs:TagLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]).telling(|_, input| told::tags(&input.tags)))
+            .on::<api::UntagLogGroup, _, _, _>(self, ops::tags::untag_log_group, Access::<api::UntagLogGroupInput>::new("logs:UntagLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]).telling(|_, input| tag_keys(&input.tags)))
             .on::<api::ListTagsLogGroup, _, _, _>(self, ops::tags::list_tags_log_group, Access::new("logs:ListTagsLogGroup", |caller, input| vec![group_access(caller, &input.log_group_name)]))
     }
 

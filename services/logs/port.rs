@@ -1,9 +1,11 @@
-//! Where functions' lines come in: `bus::Logs`.
+//! Where functions' lines come in: `bus::Logs`; and what policies ask about groups.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use bus::LogEvent;
+use bus::{Lacking, LogEvent, ResourcePolicies};
 use bytes::Bytes;
-use kit::{AccountId, Region};
+use kit::{AccountId, Arn, Region, Tags};
 use store::{Durability, Record};
 
 use crate::{Error, Logs, catalog::Place, limits};
@@ -29,6 +31,32 @@ impl bus::Logs for Logs {
         if let Err(error) = self.append_lines(&place, group, stream, events).await {
             tracing::error!(group, stream, count, %error, "log lines are lost");
         }
+    }
+
+    fn lacks(&self, account: AccountId, region: &Region, group: &str, stream: &str) -> Lacking {
+        let place = Place { account, region: region.clone() };
+        match self.stream(&place, group, stream) {
+            Ok(_) => Lacking::Nothing,
+            Err(Error::GroupNotFound) => Lacking::Group,
+            Err(_) => Lacking::Stream,
+        }
+    }
+}
+
+/// Groups have tags and no policies of their own. Their streams have theirs.
+impl ResourcePolicies for Logs {
+    fn policy(&self, _group: &Arn) -> Option<Arc<str>> {
+        None
+    }
+
+    fn tags(&self, group: &Arn) -> Tags {
+        let place = group.account().parse().ok().zip(group.region().parse().ok());
+        let Some((account, region)) = place else { return Tags::new() };
+        let name = group.resource().strip_prefix("log-group:").unwrap_or_default();
+        let name = name.split(':').next().unwrap_or_default();
+        let catalog = self.catalog();
+        let found = catalog.group(&Place { account, region }, name);
+        found.map(|group| group.settings.tags.clone()).unwrap_or_default()
     }
 }
 

@@ -48,6 +48,17 @@ impl ResourcePolicies for Port {
     fn owner(&self, resource: &Arn) -> Option<AccountId> {
         self.bucket(resource).map(|bucket| bucket.row.account)
     }
+
+    /// Buckets' tags count only where a bucket is set to that (`PutBucketAbac`), which is not built;
+    /// objects' tags have keys of their own, `s3:ExistingObjectTag/…`.
+    fn tags(&self, _resource: &Arn) -> kit::Tags {
+        kit::Tags::new()
+    }
+
+    /// A bucket's policy is its owner's business, whatever it says itself.
+    fn shares(&self, action: &str) -> bool {
+        !["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"].contains(&action)
+    }
 }
 
 #[async_trait]

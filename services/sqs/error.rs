@@ -9,6 +9,9 @@ pub enum Error {
     /// There is no such queue in the caller's account and region.
     #[error("The specified queue does not exist.")]
     QueueDoesNotExist,
+    /// Another account has no such queue, or does not let the caller know.
+    #[error("The specified queue does not exist or you do not have access to it.")]
+    QueueOutOfReach,
     /// CreateQueue named an existing queue and another value for this attribute.
     #[error("A queue already exists with the same name and a different value for attribute {0}")]
     QueueNameExists(String),
@@ -108,7 +111,7 @@ impl Error {
     /// batches carry it as it is; the front knows the query protocol's code for it.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Error::QueueDoesNotExist => "QueueDoesNotExist",
+            Error::QueueDoesNotExist | Error::QueueOutOfReach => "QueueDoesNotExist",
             Error::QueueNameExists(_) => "QueueNameExists",
             Error::QueueDeletedRecently => "QueueDeletedRecently",
             Error::PurgeQueueInProgress(_) => "PurgeQueueInProgress",

@@ -38,6 +38,7 @@ mod send;
 mod shelf;
 mod store;
 mod timers;
+mod told;
 mod worker;
 
 #[cfg(test)]
@@ -141,7 +142,11 @@ impl Sqs {
             .on::<api::CreateQueue, _, _, _>(
                 self,
                 ops::create_queue::run,
-                Access::new("sqs:CreateQueue", |caller, input| named(caller, &input.queue_name)),
+                Access::<api::CreateQueueInput>::new("sqs:CreateQueue", |caller, input| {
+                    named(caller, &input.queue_name)
+                })
+                .telling(|_, input| told::made(input))
+                .also(told::tagging),
             )
             .on::<api::DeleteQueue, _, _, _>(
                 self,
@@ -156,7 +161,11 @@ impl Sqs {
             .on::<api::GetQueueUrl, _, _, _>(
                 self,
                 ops::get_queue_url::run,
-                Access::new("sqs:GetQueueUrl", ops::get_queue_url::resources),
+                Access::<api::GetQueueUrlInput>::new(
+                    "sqs:GetQueueUrl",
+                    ops::get_queue_url::resources,
+                )
+                .hiding(ops::get_queue_url::hidden),
             )
             .on::<api::ListQueues, _, _, _>(
                 self,
@@ -186,12 +195,18 @@ impl Sqs {
             .on::<api::TagQueue, _, _, _>(
                 self,
                 ops::tags::tag,
-                Access::new("sqs:TagQueue", |caller, input| at(caller, &input.queue_url)),
+                Access::<api::TagQueueInput>::new("sqs:TagQueue", |caller, input| {
+                    at(caller, &input.queue_url)
+                })
+                .telling(|_, input| told::tagged(input)),
             )
             .on::<api::UntagQueue, _, _, _>(
                 self,
                 ops::tags::untag,
-                Access::new("sqs:UntagQueue", |caller, input| at(caller, &input.queue_url)),
+                Access::<api::UntagQueueInput>::new("sqs:UntagQueue", |caller, input| {
+                    at(caller, &input.queue_url)
+                })
+                .telling(|_, input| kit::tag_keys(&input.tag_keys)),
             )
             .on::<api::ListQueueTags, _, _, _>(
                 self,
@@ -267,12 +282,18 @@ impl Sqs {
             )
     }
 
-    /// The queue that a URL means to this caller. Queues of other accounts are not there,
-    /// whatever their policies say.
+    /// The queue that a URL means. It may be another account's: whether that lets the caller in has
+    /// been asked before, where anybody decides.
     pub(crate) fn queue(&self, caller: &Caller, url: &str) -> Result<Arc<OpenQueue>, Error> {
-        let place = Place::from_url(caller, url)?;
-        let own = place.account == caller.account;
-        self.shelf.find(&place).filter(|_| own).ok_or(Error::QueueDoesNotExist)
+        self.shelf.find(&Place::from_url(caller, url)?).ok_or(Error::QueueDoesNotExist)
+    }
+
+    /// The queue that a URL means, for what only its owner may do. Those of other accounts are not
+    /// there.
+    pub(crate) fn own_queue(&self, caller: &Caller, url: &str) -> Result<Arc<OpenQueue>, Error> {
+        let queue = self.queue(caller, url)?;
+        let own = queue.place.account == caller.account;
+        own.then_some(queue).ok_or(Error::QueueDoesNotExist)
     }
 
     /// The queue of an ARN.

@@ -99,6 +99,11 @@ const STATEMENT_MEMBERS: [&str; 9] = [
     "Condition",
 ];
 
+/// Whether only a queue's owner may do this, `sqs:DeleteQueue`, whatever the policy says.
+pub(crate) fn is_owners(action: &str) -> bool {
+    action.split_once(':').is_some_and(|(_, name)| OWNERS.contains(&name))
+}
+
 /// Refuses what is not a policy's document.
 pub(crate) fn check(text: &str) -> Result<(), Error> {
     let invalid = || Error::attribute_value("Policy");

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bus::{Delivery, DeliveryError, Leased, QueueError, QueueShape, Sending};
-use kit::{Arn, Caller};
+use kit::{Arn, Caller, Tags};
 use model::sqs as api;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ use crate::{
     message::md5_of_body,
     open::OpenQueue,
     ops::{change_message_visibility, delete_message},
+    policy,
     receive::{Asked, Received},
     send::{Outgoing, Request},
 };
@@ -58,6 +59,14 @@ impl bus::ResourcePolicies for Ports {
     fn policy(&self, queue: &Arn) -> Option<Arc<str>> {
         let queue = self.0.queue_of(queue)?;
         queue.record().settings.policy.as_deref().map(Arc::from)
+    }
+
+    fn tags(&self, queue: &Arn) -> Tags {
+        self.0.queue_of(queue).map(|queue| queue.record().tags.clone()).unwrap_or_default()
+    }
+
+    fn shares(&self, action: &str) -> bool {
+        !policy::is_owners(action)
     }
 }
 

@@ -41,6 +41,13 @@ pub enum Error {
          serial number is valid and associated with this user."
     )]
     UnknownMfaDevice,
+    #[error("MultiFactorAuthentication failed with invalid MFA one time pass code. ")]
+    WrongMfaCode,
+    #[error(
+        "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass \
+         code. "
+    )]
+    HalfAnMfaProof,
     #[error("The access key ID {0} is not valid.")]
     InvalidAccessKeyId(String),
     #[error("The message is not valid.")]
@@ -103,7 +110,9 @@ impl ServiceError for Error {
             | E::SourceIdentityIsSet { .. }
             | E::NotTrusted(_)
             | E::SessionCredentials(_)
-            | E::UnknownMfaDevice => {
+            | E::UnknownMfaDevice
+            | E::WrongMfaCode
+            | E::HalfAnMfaProof => {
                 return Fault::new("AccessDenied", self.to_string()).with_status(403);
             }
         };

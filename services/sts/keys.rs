@@ -37,6 +37,10 @@ impl Keys for Sts {
                 transitive_tags: session.transitive,
                 source_identity: session.source_identity,
                 begun_by: session.begun_by,
+                began: session.began,
+                proved: session.proved,
+                provider: session.provider,
+                function: session.function,
             })),
         })
     }

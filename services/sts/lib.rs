@@ -29,7 +29,7 @@ use ::store::Store;
 use bus::{Directory, Identities};
 use kit::{Arn, Caller, Clock};
 use model::sts as api;
-use wire::{Access, Table};
+use wire::{Access, Proof, ServiceError, Table};
 
 use crate::{issuer::Issuers, ops::told, seal::Seal};
 
@@ -64,14 +64,26 @@ impl Sts {
     #[rustfmt::skip]
     pub fn table(self: &Arc<Self>) -> Table {
         Table::new(&model::sts::SERVICE)
-            .on::<api::AssumeRole, _, _, _>(self, ops::assume_role::run, Access::new("sts:AssumeRole", role).telling(told::assume_role).also(|c, i| told::assume_role_needs(role(c, i), i)))
+            .on::<api::AssumeRole, _, _, _>(self, ops::assume_role::run, Access::new("sts:AssumeRole", role).telling(|_, i| told::assume_role(i)).also(|c, i| told::assume_role_needs(role(c, i), i)).proving(self.second_factor()))
             .on::<api::AssumeRoleWithWebIdentity, _, _, _>(self, ops::assume_role_with_web_identity::run, Access::any("sts:AssumeRoleWithWebIdentity"))
             .unsigned::<api::AssumeRoleWithWebIdentity>()
             .on::<api::DecodeAuthorizationMessage, _, _, _>(self, ops::decode_authorization_message::run, Access::any("sts:DecodeAuthorizationMessage"))
             .on::<api::GetAccessKeyInfo, _, _, _>(self, ops::get_access_key_info::run, Access::any("sts:GetAccessKeyInfo"))
             .on::<api::GetCallerIdentity, _, _, _>(self, ops::get_caller_identity::run, Access::any("sts:GetCallerIdentity"))
-            .on::<api::GetFederationToken, _, _, _>(self, ops::get_federation_token::run, Access::new("sts:GetFederationToken", federated_user).telling(told::federation).also(|c, i| told::federation_needs(federated_user(c, i), i)))
+            .on::<api::GetFederationToken, _, _, _>(self, ops::get_federation_token::run, Access::new("sts:GetFederationToken", federated_user).telling(|_, i| told::federation(i)).also(|c, i| told::federation_needs(federated_user(c, i), i)))
             .on::<api::GetSessionToken, _, _, _>(self, ops::get_session_token::run, Access::any("sts:GetSessionToken"))
+    }
+}
+
+impl Sts {
+    /// Proves the second factor of `AssumeRole` before policies are asked, which may want one.
+    fn second_factor(self: &Arc<Self>) -> Proof<api::AssumeRoleInput> {
+        let sts = self.clone();
+        Arc::new(move |caller, input| {
+            let (serial, code) = (input.serial_number.as_deref(), input.token_code.as_deref());
+            let proved = ops::proved(&sts, caller, serial, code).map_err(|error| error.fault())?;
+            Ok(proved.map_or_else(Vec::new, |_| told::second_factor()))
+        })
     }
 }
 

@@ -19,7 +19,13 @@ impl Roles for Sts {
 
     /// Works for roles that do not exist too: a platform that checks no permissions runs functions
     /// under any role.
-    async fn assume(&self, role: &Arn, session: &str, lifetime: Duration) -> RoleCredentials {
+    async fn assume(
+        &self,
+        role: &Arn,
+        session: &str,
+        function: &Arn,
+        lifetime: Duration,
+    ) -> RoleCredentials {
         let known = self.identities.role(role);
         let account = role.account().parse().unwrap_or(AccountId::DEFAULT);
         let (name, id) = known.map_or_else(
@@ -31,7 +37,10 @@ impl Roles for Sts {
         );
         let principal = session::assumed_role(account, &name, &id, session);
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        let session = Session::new(account, principal, session::end(self.clock.now(), seconds));
+        let session = Session {
+            function: Some(function.clone()),
+            ..Session::new(account, principal, self.clock.now(), seconds)
+        };
         RoleCredentials {
             secret_access_key: self.seal.secret(&session.access_key_id),
             session_token: self.seal.token(&session),

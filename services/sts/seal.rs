@@ -67,7 +67,7 @@ mod tests {
 
     fn session() -> Session {
         let account = AccountId::DEFAULT;
-        Session::new(account, Principal::root(account), Millis(1_000))
+        Session::new(account, Principal::root(account), Millis(0), 1)
     }
 
     #[test]

@@ -21,6 +21,17 @@ pub(crate) struct Session {
     /// Of a federated user, who vouched for it.
     #[serde(default)]
     pub(crate) begun_by: Option<Principal>,
+    #[serde(default)]
+    pub(crate) began: Option<Millis>,
+    /// When a second factor was proved, if one was.
+    #[serde(default)]
+    pub(crate) proved: Option<Millis>,
+    /// Who vouched for it: what `aws:FederatedProvider` says.
+    #[serde(default)]
+    pub(crate) provider: Option<String>,
+    /// The function that it was made for.
+    #[serde(default)]
+    pub(crate) function: Option<Arn>,
 }
 
 /// Policies that narrow a session.
@@ -33,25 +44,31 @@ pub(crate) struct Narrowed {
 }
 
 impl Session {
-    /// A session of a principal, with nothing that narrows or describes it.
-    pub(crate) fn new(account: AccountId, principal: Principal, expires: Millis) -> Session {
+    /// A session of a principal that begins now, with nothing that narrows or describes it.
+    pub(crate) fn new(
+        account: AccountId,
+        principal: Principal,
+        now: Millis,
+        seconds: u32,
+    ) -> Session {
+        // On whole seconds, as answers tell them.
+        let began = Millis(now.seconds() * 1000);
         Session {
             access_key_id: kit::ids::of_account("ASIA", account, 16),
             account,
             principal,
-            expires,
+            expires: began.plus_seconds(u64::from(seconds)),
             narrowed: Narrowed::default(),
             tags: Tags::new(),
             transitive: Vec::new(),
             source_identity: None,
             begun_by: None,
+            began: Some(began),
+            proved: None,
+            provider: None,
+            function: None,
         }
     }
-}
-
-/// When a session ends that begins now: on a whole second, as answers tell it.
-pub(crate) fn end(now: Millis, seconds: u32) -> Millis {
-    Millis(now.seconds() * 1000).plus_seconds(u64::from(seconds))
 }
 
 /// Whether an access key is of a session.

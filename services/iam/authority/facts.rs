@@ -2,8 +2,9 @@
 //!
 //! Source: "AWS global condition context keys" of the IAM user guide.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use bus::ResourcePolicies;
 use kit::{AccountId, Arn, Attempt, PrincipalKind, Service, Tags};
 
 use crate::evaluate::Facts;
@@ -14,6 +15,8 @@ pub(crate) struct CallFacts<'a> {
     /// Of a session, its role.
     pub(crate) role: Option<&'a str>,
     pub(crate) resource: Option<&'a Arn>,
+    /// Who keeps the resource and knows its tags.
+    pub(crate) keeper: Option<&'a Arc<dyn ResourcePolicies>>,
     /// Whose the resource is.
     pub(crate) owner: AccountId,
     /// Of the user or the role.
@@ -21,18 +24,29 @@ pub(crate) struct CallFacts<'a> {
 }
 
 impl Facts for CallFacts<'_> {
+    /// What a service tells of its request goes before what holds for all: a second factor that is
+    /// proved by the call itself.
     fn values(&self, key: &str) -> Option<Vec<Cow<'_, str>>> {
+        let mut own = self.attempt.keys.iter();
+        if let Some((_, values)) = own.find(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            return Some(values.iter().map(|value| Cow::Borrowed(value.as_str())).collect());
+        }
+        if let Some(tag) = resource_tag(key) {
+            return self.resource_tag(tag).map(|value| vec![value]);
+        }
         let global = match &self.attempt.service {
             Some(service) => of_service(service, key),
             None => self.global(key),
         };
-        if let Some(value) = global {
-            return Some(vec![value]);
-        }
-        let mut own = self.attempt.keys.iter();
-        let (_, values) = own.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-        Some(values.iter().map(|value| Cow::Borrowed(value.as_str())).collect())
+        let value = global.or_else(|| self.keeper?.fact(self.resource?, key).map(Cow::Owned));
+        value.map(|value| vec![value])
     }
+}
+
+/// The tag that a key for tags of resources names. IAM and S3 have words of their own for it.
+fn resource_tag(key: &str) -> Option<&str> {
+    let (word, tag) = key.split_once('/')?;
+    ["aws:resourcetag", "iam:resourcetag"].contains(&word).then_some(tag)
 }
 
 impl CallFacts<'_> {
@@ -46,13 +60,17 @@ impl CallFacts<'_> {
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
             return self.principal_tag(tag);
         }
+        if key == "lambda:sourcefunctionarn" {
+            return caller.session.as_ref()?.function.as_ref().map(|it| text(it.as_str()));
+        }
         Some(match key.strip_prefix("aws:")? {
             "currenttime" => Cow::Owned(caller.now.iso8601_seconds()),
             "epochtime" => Cow::Owned(caller.now.seconds().to_string()),
             "sourceip" if !caller.source_ip.is_empty() => text(&caller.source_ip),
             "useragent" if !caller.user_agent.is_empty() => text(&caller.user_agent),
+            "referer" if !caller.referer.is_empty() => text(&caller.referer),
             "securetransport" => flag(caller.endpoint.starts_with("https:")),
-            "requestedregion" => text(caller.region.as_str()),
+            "requestedregion" => text(self.region()),
             "viaawsservice" | "principalisawsservice" => flag(false),
             "resourceaccount" if self.resource.is_some() => Cow::Owned(self.owner.to_string()),
             "principaltype" => Cow::Borrowed(type_name(kind)),
@@ -61,11 +79,33 @@ impl CallFacts<'_> {
             "principalarn" => text(self.role.unwrap_or(principal.arn.as_str())),
             "principalaccount" => text(principal.arn.account()),
             "username" if kind == PrincipalKind::User => text(name(principal.arn.resource())),
-            // No second factor is offered here; long-term keys do not say so.
-            "multifactorauthpresent" if temporary => flag(false),
+            // Long-term keys do not say so.
+            "multifactorauthpresent" if temporary => {
+                flag(caller.session.as_ref().is_some_and(|session| session.proved.is_some()))
+            }
+            "multifactorauthage" => {
+                let proved = caller.session.as_ref()?.proved?;
+                Cow::Owned((caller.now.seconds().saturating_sub(proved.seconds())).to_string())
+            }
+            "tokenissuetime" => Cow::Owned(caller.session.as_ref()?.began?.iso8601_seconds()),
+            "federatedprovider" => text(caller.session.as_ref()?.provider.as_ref()?),
             "sourceidentity" => text(caller.session.as_ref()?.source_identity.as_ref()?),
             _ => return None,
         })
+    }
+
+    /// Where the request goes. Services that are everywhere are reached in `us-east-1`.
+    fn region(&self) -> &str {
+        match self.attempt.action.split_once(':') {
+            Some(("iam", _)) => "us-east-1",
+            _ => self.attempt.caller.region.as_str(),
+        }
+    }
+
+    fn resource_tag(&self, wanted: &str) -> Option<Cow<'_, str>> {
+        let tags = self.keeper?.tags(self.resource?);
+        let mut fitting = tags.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        fitting.next().map(|(_, value)| Cow::Owned(value))
     }
 
     /// A session's tags go over those of its role.
@@ -82,7 +122,7 @@ fn of_service<'a>(service: &Service<'a>, key: &str) -> Option<Cow<'a, str>> {
     Some(match key {
         "aws:sourcearn" => Cow::Borrowed(service.source?.as_str()),
         "aws:sourceaccount" => Cow::Owned(service.account?.to_string()),
-        "aws:principalservicename" => Cow::Borrowed(service.name),
+        "aws:principalservicename" | "aws:principalservicenameslist" => Cow::Borrowed(service.name),
         "aws:principalisawsservice" => Cow::Borrowed("true"),
         _ => return None,
     })

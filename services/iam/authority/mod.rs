@@ -9,7 +9,7 @@ mod facts;
 mod granted;
 mod sentence;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bus::{ResourcePolicies, Vouched};
 use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind, Service, Tags};
@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) use cited::{Basis, Cited};
-pub(crate) use granted::{Documents, Grantees, carried, carried_by_user};
+pub(crate) use granted::{Documents, Granted, Grantees, carried, carried_by_user};
 
 use cited::Narrowing;
 use facts::CallFacts;
@@ -54,6 +54,14 @@ impl Judged<'_> {
 impl Authority for Iam {
     fn permit(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
         ruling(attempt, &self.judgements(attempt))
+    }
+
+    fn asks_for(&self, caller: &Caller, resource: &Arn, key: &str) -> bool {
+        self.policies_ask_for(caller, resource, key)
+    }
+
+    fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
     }
 }
 
@@ -110,32 +118,31 @@ impl Iam {
     fn judge<'a>(&self, attempt: &Attempt<'_>, resource: Option<&'a Arn>) -> Judged<'a> {
         let caller = attempt.caller;
         let account = self.account(caller.account);
-        // A federated user may do what the identity may that vouched for it.
-        let begun_by = caller.session.as_ref().and_then(|session| session.begun_by.as_ref());
-        let granted = match (&attempt.service, begun_by) {
-            (None, Some(voucher)) => self.grantees.of(&account, voucher),
-            (None, None) if caller.principal.kind != PrincipalKind::Root => {
-                self.grantees.of(&account, &caller.principal)
-            }
-            // Services and the account itself have no policies of identities.
-            _ => Arc::default(),
+        let granted = match attempt.service {
+            None => self.granted(&account, caller),
+            // Services have no policies of identities.
+            Some(_) => Arc::default(),
         };
         let identity: Vec<&Compiled> = granted.policies.iter().map(|it| &it.policy).collect();
         let session = self.session_policies(caller);
         let narrowing: Option<Vec<&Compiled>> =
             session.as_ref().map(|policies| policies.iter().map(|(_, it)| &**it).collect());
         let directory = self.directory.upgrade();
-        let keeper = resource.and_then(|it| Some((it, directory.as_ref()?.policies(it)?)));
-        let document = keeper.as_ref().and_then(|(it, policies)| policies.policy(it));
-        let of_resource = document.map(|text| self.documents.compiled(&text));
+        let keeper = resource.and_then(|it| directory.as_ref()?.policies(it));
+        let keeper = keeper.as_ref();
         let role = granted.role.as_ref().map(Arn::as_str);
         let text = resource.map_or("*", Arn::as_str);
-        let owner = match keeper {
-            Some((it, policies)) => policies.owner(it),
-            None => resource.and_then(|it| it.account().parse().ok()),
-        };
+        let owner = resource.and_then(|it| match keeper {
+            Some(keeper) => keeper.owner(it),
+            None => it.account().parse().ok(),
+        });
         let owner = owner.unwrap_or(caller.account);
-        let facts = CallFacts { attempt, role, resource, owner, tags: &granted.tags };
+        let sharing = |it: &&Arc<dyn ResourcePolicies>| {
+            owner == caller.account || attempt.service.is_some() || it.shares(attempt.action)
+        };
+        let document = resource.and_then(|it| keeper.filter(sharing)?.policy(it));
+        let of_resource = document.map(|text| self.documents.compiled(&text));
+        let facts = CallFacts { attempt, role, resource, keeper, owner, tags: &granted.tags };
         let request = Request {
             action: attempt.action,
             resource: text,
@@ -160,6 +167,30 @@ impl Iam {
         Judged { resource: text, owner, decision, basis, missing }
     }
 
+    /// What the caller's policies allow. A federated user may do what the identity may that vouched
+    /// for it; the account itself has no policies.
+    fn granted(&self, account: &Arc<Account>, caller: &Caller) -> Arc<Granted> {
+        let begun_by = caller.session.as_ref().and_then(|session| session.begun_by.as_ref());
+        match begun_by {
+            Some(voucher) => self.grantees.of(account, voucher),
+            None if caller.principal.kind != PrincipalKind::Root => {
+                self.grantees.of(account, &caller.principal)
+            }
+            None => Arc::default(),
+        }
+    }
+
+    /// Whether a policy that has a say about a caller and a resource names a key that starts so.
+    fn policies_ask_for(&self, caller: &Caller, resource: &Arn, key: &str) -> bool {
+        let asks = |policy: &Compiled| policy.keys().any(|it| it.lower().starts_with(key));
+        let granted = self.granted(&self.account(caller.account), caller);
+        let directory = self.directory.upgrade();
+        let document = directory.and_then(|it| it.policies(resource)?.policy(resource));
+        granted.policies.iter().chain(&granted.boundary).any(|it| asks(&it.policy))
+            || document.is_some_and(|text| asks(&self.documents.compiled(&text)))
+            || self.session_policies(caller).is_some_and(|all| all.iter().any(|(_, it)| asks(it)))
+    }
+
     /// Whether a role's trust policy lets somebody in whom a provider vouches for.
     pub(crate) fn lets_in(&self, vouched: &Vouched<'_>) -> bool {
         let Vouched { caller, provider, action, role, keys } = *vouched;
@@ -168,8 +199,11 @@ impl Iam {
         let resources = std::slice::from_ref(role);
         let attempt = Attempt { caller, service: None, action, resources, keys };
         let tags = Tags::new();
-        let facts =
-            CallFacts { attempt: &attempt, role: None, resource: Some(role), owner, tags: &tags };
+        let directory = self.directory.upgrade();
+        let keeper = directory.as_ref().and_then(|it| it.policies(role));
+        let (attempt, resource) = (&attempt, Some(role));
+        let keeper = keeper.as_ref();
+        let facts = CallFacts { attempt, role: None, resource, keeper, owner, tags: &tags };
         let arn = provider.as_str();
         let who = Who { kind: Kind::Provider, account: None, arn, role: None, id: "" };
         let request = Request { action, resource: role.as_str(), owner, who, facts: &facts };

@@ -1,5 +1,4 @@
-//! `ListMFADevices`, `ListSigningCertificates`, `ListSSHPublicKeys`,
-//! `ListServiceSpecificCredentials`: users have none of these here. Tools ask before they delete a
+//! `ListSigningCertificates`, `ListSSHPublicKeys`, `ListServiceSpecificCredentials`: users have none of these here. Tools ask before they delete a
 //! user.
 
 use std::sync::Arc;
@@ -9,15 +8,6 @@ use model::iam as api;
 
 use super::users::own_name;
 use crate::{Error, Iam, user::User};
-
-pub(crate) async fn mfa_devices(
-    iam: Arc<Iam>,
-    caller: Caller,
-    input: api::ListMFADevicesInput,
-) -> Result<api::ListMFADevicesOutput, Error> {
-    check_user(&iam, &caller, input.user_name)?;
-    Ok(api::ListMFADevicesOutput { is_truncated: Some(false), ..Default::default() })
-}
 
 pub(crate) async fn signing_certificates(
     iam: Arc<Iam>,

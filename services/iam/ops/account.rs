@@ -83,8 +83,8 @@ fn counts(account: &Account) -> [(&'static str, usize); 15] {
         ("AccountPasswordPresent", 0),
         ("AccountSigningCertificatesPresent", 0),
         ("GlobalEndpointTokenVersion", 1),
-        ("MFADevices", 0),
-        ("MFADevicesInUse", 0),
+        ("MFADevices", account.mfa_devices.len()),
+        ("MFADevicesInUse", account.mfa_devices.iter().filter(|it| it.enabled.is_some()).count()),
         ("Providers", account.oidc_providers.len() + account.saml_providers.len()),
         ("ServerCertificates", 0),
     ]

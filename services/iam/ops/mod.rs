@@ -11,6 +11,7 @@ pub(crate) mod details;
 pub(crate) mod groups;
 pub(crate) mod inline;
 pub(crate) mod login_profiles;
+pub(crate) mod mfa_devices;
 pub(crate) mod oidc_providers;
 pub(crate) mod password_policy;
 pub(crate) mod policies;

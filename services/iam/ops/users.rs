@@ -89,6 +89,9 @@ pub(crate) async fn delete(
         if user.login.is_some() {
             return Err(Error::StillInUse("delete login profile"));
         }
+        if draft.account().mfa_devices_of(&user).next().is_some() {
+            return Err(Error::StillInUse("delete MFA device"));
+        }
         grants::check_deletable(&*user)?;
         draft.remove(&*user);
         Ok(Unit)

@@ -8,7 +8,7 @@ use std::{
 use ::store::{
     DataFolder, Direction, Position, Query, ReadError, SegmentConfig, SegmentLog, Store,
 };
-use kit::{AccountId, Attempt, Authority, Caller, Clock, Denied, Millis};
+use kit::{AccountId, Arn, Attempt, Authority, Caller, Clock, Denied, Millis};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -230,6 +230,14 @@ impl Authority for Audit {
             self.first.notify_one();
         }
         ruling
+    }
+
+    fn asks_for(&self, caller: &Caller, resource: &Arn, key: &str) -> bool {
+        self.iam.asks_for(caller, resource, key)
+    }
+
+    fn edition(&self) -> u64 {
+        self.iam.edition()
     }
 }
 

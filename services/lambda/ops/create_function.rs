@@ -21,7 +21,7 @@ pub(crate) async fn run(
     caller: Caller,
     mut input: api::CreateFunctionInput,
 ) -> Result<api::CreateFunctionOutput, Error> {
-    let named = name::resolve(&caller, &input.function_name, None)?;
+    let named = name::own(&caller, &input.function_name, None)?;
     if named.key.name.len() > limits::NAME_CHARS {
         return Err(Error::NameTooLong(input.function_name));
     }

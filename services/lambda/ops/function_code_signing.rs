@@ -7,7 +7,12 @@ use kit::Caller;
 use model::lambda as api;
 use wire::Unit;
 
-use crate::{Error, Lambda, invoke::concurrency::FunctionKey, ops::unqualified, signing::Signing};
+use crate::{
+    Error, Lambda,
+    invoke::concurrency::FunctionKey,
+    ops::{own, unqualified},
+    signing::Signing,
+};
 
 pub(crate) async fn put(
     lambda: Arc<Lambda>,
@@ -17,7 +22,7 @@ pub(crate) async fn put(
     let _turn = lambda.signings.turn.lock().await;
     // A missing configuration is told before a missing function.
     lambda.signing(&caller, &input.code_signing_config_arn)?;
-    let key = unqualified(&caller, &input.function_name)?;
+    let key = own(&caller, &input.function_name)?;
     let arn = input.code_signing_config_arn;
     let put = lambda.change(&key, |function| {
         function.common.code_signing = Some(arn.clone());
@@ -67,7 +72,10 @@ impl Lambda {
     /// Whether a function's code signing configuration lets new code, or new layers, pass.
     pub(crate) fn check_signature(&self, caller: &Caller, key: &FunctionKey) -> Result<(), Error> {
         match &self.functions.get(key)?.function.common.code_signing {
-            Some(arn) => self.signing(caller, arn)?.check(key.arn().as_str()),
+            Some(arn) => {
+                let owner = Caller { account: key.account, ..caller.clone() };
+                self.signing(&owner, arn)?.check(key.arn().as_str())
+            }
             None => Ok(()),
         }
     }

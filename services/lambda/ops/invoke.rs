@@ -94,7 +94,9 @@ async fn enqueue<const N: usize>(
     let payload = String::from_utf8(payload.into())
         .map_err(|_| Error::InvalidRequestContent(not_json("Invalid UTF-8")))?;
     let source = runnable.function_arn.clone();
-    let mut delivery = Delivery::new(target, "lambda.amazonaws.com", source, caller, payload);
+    // What becomes of it is its owner's business, whoever asked.
+    let owner = Caller { account: runnable.function.account, ..caller.clone() };
+    let mut delivery = Delivery::new(target, "lambda.amazonaws.com", source, &owner, payload);
     delivery.id.clone_from(&caller.request_id);
     let given = attributes.into_iter();
     delivery.attributes.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));

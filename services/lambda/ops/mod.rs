@@ -37,12 +37,20 @@ use kit::Caller;
 use crate::{
     Error, Lambda,
     invoke::concurrency::FunctionKey,
-    name::{self, LATEST},
+    name::{self, LATEST, Named},
 };
 
 /// The function of an operation that knows no versions; `$LATEST` may be named.
 fn unqualified(caller: &Caller, text: &str) -> Result<FunctionKey, Error> {
-    let named = name::resolve(caller, text, None)?;
+    plain(name::resolve(caller, text, None)?)
+}
+
+/// The same for what only the function's owner may do.
+fn own(caller: &Caller, text: &str) -> Result<FunctionKey, Error> {
+    plain(name::own(caller, text, None)?)
+}
+
+fn plain(named: Named) -> Result<FunctionKey, Error> {
     match named.qualifier.as_deref() {
         None | Some(LATEST) => Ok(named.key),
         Some(_) => Err(Error::FunctionsOnly),

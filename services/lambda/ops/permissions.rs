@@ -17,7 +17,7 @@ pub(crate) async fn add(
     caller: Caller,
     input: api::AddPermissionInput,
 ) -> Result<api::AddPermissionOutput, Error> {
-    let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
+    let named = name::own(&caller, &input.function_name, input.qualifier.as_deref())?;
     if named.qualifier.as_deref() == Some(LATEST) {
         return Err(Error::PolicyOfLatest);
     }
@@ -40,7 +40,7 @@ pub(crate) async fn remove(
     caller: Caller,
     input: api::RemovePermissionInput,
 ) -> Result<Unit, Error> {
-    let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
+    let named = name::own(&caller, &input.function_name, input.qualifier.as_deref())?;
     let absent = |_| Error::NoPolicyFor(named.arn());
     lambda.functions.get(&named.key).map_err(absent)?;
     let removed = lambda.change(&named.key, |function| {
@@ -66,7 +66,7 @@ pub(crate) async fn get(
     caller: Caller,
     input: api::GetPolicyInput,
 ) -> Result<api::GetPolicyOutput, Error> {
-    let named = name::resolve(&caller, &input.function_name, input.qualifier.as_deref())?;
+    let named = name::own(&caller, &input.function_name, input.qualifier.as_deref())?;
     let live = lambda.functions.get(&named.key)?;
     let policy = live.function.common.policies.get(&place(&named)).ok_or(Error::NoSuchResource)?;
     let revision_id = Some(live.function.revision(named.qualifier.as_deref())?.to_owned());

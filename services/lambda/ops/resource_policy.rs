@@ -75,5 +75,5 @@ fn target(caller: &Caller, arn: &str) -> Result<Named, Error> {
     if !arn.contains(":function:") {
         return Err(Error::NotBuilt("customer-managed runtimes"));
     }
-    name::resolve(caller, arn, None)
+    name::own(caller, arn, None)
 }

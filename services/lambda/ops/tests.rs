@@ -101,7 +101,7 @@ async fn open(store: &Store, folder: &tempfile::TempDir) -> Arc<Lambda> {
         isolation: runtime::Isolation::Process,
         ..runtime::Config::new(folder.path().join("runtime"))
     };
-    let logs = InstanceLogs::start(directory.clone());
+    let logs = InstanceLogs::start(directory.clone(), clock.clone());
     let surroundings = InstanceSurroundings::new(directory);
     let pool = runtime::Pool::open(config, clock.clone(), logs, surroundings).unwrap();
     let (data, images) = (folder.path().join("data"), images::Settings::default());

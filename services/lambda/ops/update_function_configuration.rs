@@ -5,14 +5,14 @@ use std::sync::Arc;
 use kit::Caller;
 use model::lambda as api;
 
-use crate::{Error, Lambda, ops::unqualified, view::Moment};
+use crate::{Error, Lambda, ops::own, view::Moment};
 
 pub(crate) async fn run(
     lambda: Arc<Lambda>,
     caller: Caller,
     mut input: api::UpdateFunctionConfigurationInput,
 ) -> Result<api::UpdateFunctionConfigurationOutput, Error> {
-    let key = unqualified(&caller, &input.function_name)?;
+    let key = own(&caller, &input.function_name)?;
     let revision = input.revision_id.take();
     let runtime = input.runtime.clone();
     let layers = input.layers.clone();

@@ -81,6 +81,11 @@ impl Signings {
         found.filter(|it| it.account == caller.account && it.region == caller.region)
     }
 
+    /// The tags of a configuration, anybody's.
+    pub(crate) fn tags(&self, arn: &str) -> Option<Tags> {
+        self.by_arn().get(arn).map(|it| it.tags.clone())
+    }
+
     /// All of an account in a region, by ARN.
     pub(crate) fn list(&self, caller: &Caller) -> Vec<Arc<Signing>> {
         let here = |it: &&Arc<Signing>| it.account == caller.account && it.region == caller.region;

@@ -46,10 +46,7 @@ impl Grants {
 
     /// Whether a call may pass.
     pub(crate) fn admit(&self, call: Call<'_>) -> bool {
-        let auth = match call.auth {
-            AuthType::None => "NONE",
-            AuthType::AwsIam => "AWS_IAM",
-        };
+        let auth = call.auth.as_str();
         let verdicts = [
             self.verdict(call, "lambda:InvokeFunctionUrl", ("lambda:FunctionUrlAuthType", auth)),
             self.verdict(call, "lambda:InvokeFunction", ("lambda:InvokedViaFunctionUrl", "true")),

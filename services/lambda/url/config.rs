@@ -36,6 +36,16 @@ pub(crate) enum Mode {
     ResponseStream,
 }
 
+impl AuthType {
+    /// Its name in AWS's API.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            AuthType::None => "NONE",
+            AuthType::AwsIam => "AWS_IAM",
+        }
+    }
+}
+
 impl FunctionUrl {
     /// A new one, at an address that nobody has had.
     pub(crate) fn new(auth: AuthType, cors: Option<Cors>, mode: Mode, now: Millis) -> FunctionUrl {

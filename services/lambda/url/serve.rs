@@ -11,6 +11,7 @@ use crate::{
     Error, Lambda,
     invoke::{run::Request, trace},
     limits::SYNC_PAYLOAD_BYTES,
+    told,
     url::{
         access::Call,
         config::{AuthType, Mode},
@@ -114,7 +115,8 @@ impl Lambda {
 fn permitted(authority: &dyn Authority, route: &Route, caller: &Caller) -> bool {
     let Ok(resource) = route.arn().parse::<Arn>() else { return false };
     let keys = [
-        ("lambda:FunctionUrlAuthType".to_owned(), vec!["AWS_IAM".to_owned()]),
+        (told::URL_AUTH_TYPE.to_owned(), vec![AuthType::AwsIam.as_str().to_owned()]),
+        (told::FUNCTION_ARN.to_owned(), vec![resource.to_string()]),
         ("lambda:InvokedViaFunctionUrl".to_owned(), vec!["true".to_owned()]),
     ];
     ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"].iter().all(|action| {

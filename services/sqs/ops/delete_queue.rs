@@ -13,7 +13,7 @@ pub(crate) async fn run(
     caller: Caller,
     input: api::DeleteQueueInput,
 ) -> Result<api::DeleteQueueOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     let work = {
         let sqs = sqs.clone();
         async move {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kit::{Arn, Caller};
 use model::sqs as api;
+use wire::{Fault, ServiceError};
 
 use crate::{Sqs, error::Error, name::Place};
 
@@ -19,8 +20,25 @@ pub(crate) async fn run(
         ));
     }
     let place = place(&caller, &input).ok_or(Error::QueueDoesNotExist)?;
-    let queue = sqs.queue(&caller, &format!("{}/{}", place.account, place.name))?;
+    let missing = || missing(&caller, &input);
+    let queue = sqs.shelf.find(&place).ok_or_else(missing)?;
     Ok(api::GetQueueUrlOutput { queue_url: Some(queue.place.url(&caller)) })
+}
+
+/// Whether another account has a queue of a name, only those learn whom it lets in.
+pub(crate) fn hidden(caller: &Caller, input: &api::GetQueueUrlInput) -> Option<Fault> {
+    match missing(caller, input) {
+        Error::QueueDoesNotExist => None,
+        hidden => Some(hidden.fault()),
+    }
+}
+
+fn missing(caller: &Caller, input: &api::GetQueueUrlInput) -> Error {
+    let owner = input.queue_owner_aws_account_id.as_deref();
+    match owner.is_some_and(|owner| owner != caller.account.as_str()) {
+        true => Error::QueueOutOfReach,
+        false => Error::QueueDoesNotExist,
+    }
 }
 
 /// The queue that the call is about.

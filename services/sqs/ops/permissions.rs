@@ -12,7 +12,7 @@ pub(crate) async fn add(
     caller: Caller,
     input: api::AddPermissionInput,
 ) -> Result<api::AddPermissionOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     let arn = queue.place.arn();
     change(&sqs, &queue, move |record| {
         let policy = record.settings.policy.as_deref();
@@ -31,7 +31,7 @@ pub(crate) async fn remove(
     caller: Caller,
     input: api::RemovePermissionInput,
 ) -> Result<api::RemovePermissionOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     change(&sqs, &queue, move |record| {
         let policy = policy::remove(record.settings.policy.as_deref(), &input.label)?;
         record.settings.policy = policy;

@@ -20,7 +20,7 @@ pub(crate) async fn run(
     caller: Caller,
     input: api::SetQueueAttributesInput,
 ) -> Result<api::SetQueueAttributesOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     if input.attributes.is_empty() {
         return Err(Error::MissingParameter("Attribute.Name".to_owned()));
     }

@@ -12,7 +12,7 @@ pub(crate) async fn tag(
     caller: Caller,
     input: api::TagQueueInput,
 ) -> Result<api::TagQueueOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     if input.tags.is_empty() {
         return Err(Error::MissingParameter("Tags".to_owned()));
     }
@@ -29,7 +29,7 @@ pub(crate) async fn untag(
     caller: Caller,
     input: api::UntagQueueInput,
 ) -> Result<api::UntagQueueOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     if input.tag_keys.is_empty() {
         return Err(Error::InvalidParameterValue(
             "Tag keys must be between 1 and 128 characters in length.".to_owned(),
@@ -48,7 +48,7 @@ pub(crate) async fn list(
     caller: Caller,
     input: api::ListQueueTagsInput,
 ) -> Result<api::ListQueueTagsOutput, Error> {
-    let queue = sqs.queue(&caller, &input.queue_url)?;
+    let queue = sqs.own_queue(&caller, &input.queue_url)?;
     // AWS leaves an empty map out.
     let tags = Some(queue.record().tags.clone()).filter(|tags| !tags.is_empty());
     Ok(api::ListQueueTagsOutput { tags })

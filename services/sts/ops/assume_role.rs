@@ -6,14 +6,11 @@ use kit::{Caller, PrincipalKind, Tags};
 use model::sts as api;
 
 use super::{
-    check_transitive, credentials, narrowed, packed_percent,
+    check_transitive, credentials, narrowed, packed_percent, proved,
     role::{self, Wish},
     session_tags,
 };
-use crate::{
-    Error, Sts,
-    session::{self, Session},
-};
+use crate::{Error, Sts, session::Session};
 
 pub(crate) async fn run(
     sts: Arc<Sts>,
@@ -21,10 +18,8 @@ pub(crate) async fn run(
     input: api::AssumeRoleInput,
 ) -> Result<api::AssumeRoleOutput, Error> {
     let arn = role::arn(&input.role_arn)?;
-    if input.serial_number.is_some() || input.token_code.is_some() {
-        // There are no devices here.
-        return Err(Error::UnknownMfaDevice);
-    }
+    // Of a role's sessions AWS does not remember it: the trust policy has asked for it.
+    proved(&sts, &caller, input.serial_number.as_deref(), input.token_code.as_deref())?;
     let tags = session_tags(input.tags)?;
     let transitive = input.transitive_tag_keys.unwrap_or_default();
     check_transitive(&tags, &transitive)?;
@@ -46,7 +41,7 @@ pub(crate) async fn run(
         tags,
         transitive,
         source_identity: source_identity.clone(),
-        ..Session::new(account, principal, session::end(caller.now, seconds))
+        ..Session::new(account, principal, caller.now, seconds)
     };
     sts.identities.role_used(&wish.arn, &caller.region, caller.now);
     Ok(api::AssumeRoleOutput {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, Sts,
     identity_token::{self, Claims},
-    session::{self, Session},
+    session::Session,
 };
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
@@ -48,7 +48,8 @@ pub(crate) async fn run(
         tags,
         transitive,
         source_identity: claims.source_identity.clone(),
-        ..Session::new(account, principal, session::end(caller.now, seconds))
+        provider: Some(provider.arn.to_string()),
+        ..Session::new(account, principal, caller.now, seconds)
     };
     sts.identities.role_used(&wish.arn, &caller.region, caller.now);
     Ok(api::AssumeRoleWithWebIdentityOutput {
@@ -90,7 +91,7 @@ fn keys_of(
     let mut keys = claims.keys(&provider.name);
     keys.extend(told::session_name(&wish.name));
     keys.extend(told::source_identity(claims.source_identity.as_deref()));
-    keys.extend(told::tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))));
+    keys.extend(kit::request_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))));
     keys.extend(told::transitive(transitive));
     keys
 }

@@ -28,10 +28,13 @@ pub(crate) async fn run(
         kind: PrincipalKind::FederatedUser,
     };
     let seconds = user_session_seconds(&caller, input.duration_seconds);
-    let end = session::end(caller.now, seconds);
     let begun_by = Some(caller.principal);
-    let session =
-        Session { narrowed, tags, begun_by, ..Session::new(caller.account, principal, end) };
+    let session = Session {
+        narrowed,
+        tags,
+        begun_by,
+        ..Session::new(caller.account, principal, caller.now, seconds)
+    };
     Ok(api::GetFederationTokenOutput {
         credentials: Some(credentials(&sts, &session)),
         federated_user: Some(api::FederatedUser {

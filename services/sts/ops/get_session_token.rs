@@ -5,11 +5,8 @@ use std::sync::Arc;
 use kit::Caller;
 use model::sts as api;
 
-use super::{check_long_term, credentials, user_session_seconds};
-use crate::{
-    Error, Sts,
-    session::{self, Session},
-};
+use super::{check_long_term, credentials, proved, user_session_seconds};
+use crate::{Error, Sts, session::Session};
 
 pub(crate) async fn run(
     sts: Arc<Sts>,
@@ -17,13 +14,11 @@ pub(crate) async fn run(
     input: api::GetSessionTokenInput,
 ) -> Result<api::GetSessionTokenOutput, Error> {
     check_long_term(&caller, "GetSessionToken")?;
-    if input.serial_number.is_some() || input.token_code.is_some() {
-        // There are no devices here.
-        return Err(Error::UnknownMfaDevice);
-    }
+    let proved =
+        proved(&sts, &caller, input.serial_number.as_deref(), input.token_code.as_deref())?;
     let seconds = user_session_seconds(&caller, input.duration_seconds);
-    let end = session::end(caller.now, seconds);
-    let session = Session::new(caller.account, caller.principal, end);
+    let session =
+        Session { proved, ..Session::new(caller.account, caller.principal, caller.now, seconds) };
     let credentials = Some(credentials(&sts, &session));
     Ok(api::GetSessionTokenOutput { credentials, ..api::GetSessionTokenOutput::default() })
 }

@@ -13,7 +13,8 @@ pub(crate) mod told;
 #[cfg(test)]
 mod tests;
 
-use kit::{Caller, PrincipalKind, Tags};
+use bus::NoFactor;
+use kit::{Caller, Millis, PrincipalKind, Tags};
 use model::sts as api;
 
 use crate::{
@@ -74,6 +75,25 @@ fn packed_percent(narrowed: &Narrowed, tags: &Tags) -> Result<i32, Error> {
     match i32::try_from(percent) {
         Ok(small) if small <= 100 => Ok(small),
         _ => Err(Error::PolicyTooLarge(percent)),
+    }
+}
+
+/// When a second factor is proved by this call; `None` if it offers none. The same code proves it
+/// again for the same call only.
+pub(crate) fn proved(
+    sts: &Sts,
+    caller: &Caller,
+    serial: Option<&str>,
+    code: Option<&str>,
+) -> Result<Option<Millis>, Error> {
+    match (serial, code) {
+        (None, None) => Ok(None),
+        (Some(serial), Some(code)) => match sts.identities.second_factor(caller, serial, code) {
+            Ok(()) => Ok(Some(caller.now)),
+            Err(NoFactor::Device) => Err(Error::UnknownMfaDevice),
+            Err(NoFactor::Code) => Err(Error::WrongMfaCode),
+        },
+        _ => Err(Error::HalfAnMfaProof),
     }
 }
 

@@ -3,13 +3,13 @@
 //! Source: "Actions, resources, and condition keys for AWS Security Token Service" of the service
 //! authorization reference.
 
-use kit::{Arn, ConditionKeys};
+use kit::{Arn, ConditionKeys, request_tags};
 use model::sts as api;
 use wire::Need;
 
 type Pair = (String, Vec<String>);
 
-pub(crate) const TAG_KEYS: &str = "aws:TagKeys";
+pub(crate) use kit::TAG_KEYS;
 pub(crate) const SOURCE_IDENTITY: &str = "sts:SourceIdentity";
 
 /// `AssumeRole`.
@@ -20,7 +20,7 @@ pub(crate) fn assume_role(input: &api::AssumeRoleInput) -> Box<ConditionKeys> {
         .into_iter()
         .chain(session_name(&input.role_session_name))
         .chain(source_identity(input.source_identity.as_deref()))
-        .chain(tags(pairs(input.tags.as_deref())))
+        .chain(request_tags(pairs(input.tags.as_deref())))
         .chain(self::transitive(transitive))
         .collect()
 }
@@ -34,9 +34,14 @@ pub(crate) fn assume_role_needs(role: Vec<Arn>, input: &api::AssumeRoleInput) ->
     tags.into_iter().chain(identity).map(need).collect()
 }
 
+/// A second factor that is proved by the call itself.
+pub(crate) fn second_factor() -> Vec<Pair> {
+    vec![pair("aws:MultiFactorAuthPresent", "true"), pair("aws:MultiFactorAuthAge", "0")]
+}
+
 /// `GetFederationToken`.
 pub(crate) fn federation(input: &api::GetFederationTokenInput) -> Box<ConditionKeys> {
-    tags(pairs(input.tags.as_deref())).collect()
+    request_tags(pairs(input.tags.as_deref())).into()
 }
 
 /// What `GetFederationToken` needs beyond itself: to tag the session.
@@ -58,17 +63,6 @@ pub(crate) fn source_identity(identity: Option<&str>) -> Option<Pair> {
 pub(crate) fn transitive(keys: &[String]) -> Option<Pair> {
     let key = || "sts:TransitiveTagKeys".to_owned();
     (!keys.is_empty()).then(|| (key(), keys.to_vec()))
-}
-
-/// The tags, each and all their keys.
-pub(crate) fn tags<'a>(
-    tags: impl Iterator<Item = (&'a str, &'a str)>,
-) -> impl Iterator<Item = Pair> {
-    let tags: Vec<_> = tags.collect();
-    let keys: Vec<_> = tags.iter().map(|(key, _)| (*key).to_owned()).collect();
-    let all = (!keys.is_empty()).then(|| (TAG_KEYS.to_owned(), keys));
-    let one = |(key, value): (&str, &str)| pair(&format!("aws:RequestTag/{key}"), value);
-    tags.into_iter().map(one).chain(all)
 }
 
 fn pairs(tags: Option<&[api::Tag]>) -> impl Iterator<Item = (&str, &str)> {

@@ -16,6 +16,7 @@ use kit::{Arn, Caller};
 use crate::{
     Error, Lambda,
     functions::Runnable,
+    name,
     sources::{
         Seen,
         mapping::{Mapping, State},
@@ -36,7 +37,8 @@ fn find(lambda: &Lambda, caller: &Caller, id: &str) -> Result<Seen, Error> {
 
 /// The function that a mapping is to run.
 fn function(lambda: &Lambda, caller: &Caller, name: &str) -> Result<Runnable, Error> {
-    let named = lambda.functions.named(caller, name, None);
+    let named =
+        name::own(caller, name, None).and_then(|_| lambda.functions.named(caller, name, None));
     let function = named.map_err(|error| match error {
         Error::NoSuchFunction(_) => Error::InvalidParameter("Function does not exist".to_owned()),
         error => error,

@@ -4,7 +4,7 @@ mod vouched;
 
 use std::sync::{Arc, Mutex};
 
-use bus::{Directory, Identities, Provider, Role, Roles, Vouched};
+use bus::{Directory, Identities, NoFactor, Provider, Role, Roles, Vouched};
 use kit::{AccountId, Arn, Caller, Clock, Millis, Principal, Region};
 use model::sts as api;
 use store::{DataFolder, Store};
@@ -15,6 +15,8 @@ use super::*;
 use crate::Error;
 
 const ROLE: &str = "arn:aws:iam::111111111111:role/path/worker";
+
+const DEVICE: &str = "arn:aws:iam::000000000000:mfa/ana";
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:oidc-provider/127.0.0.1";
 
@@ -56,6 +58,18 @@ impl Identities for Iam {
             && vouched.provider.as_str() == PROVIDER
             && subject.is_some_and(|(_, values)| *values == ["friend"])
     }
+
+    fn second_factor(&self, _: &Caller, serial: &str, code: &str) -> Result<(), NoFactor> {
+        match (serial, code) {
+            (DEVICE, "123456") => Ok(()),
+            (DEVICE, _) => Err(NoFactor::Code),
+            _ => Err(NoFactor::Device),
+        }
+    }
+}
+
+fn function() -> Arn {
+    "arn:aws:lambda:us-east-1:000000000000:function:f".parse().unwrap()
 }
 
 async fn open(folder: &TempDir) -> (Arc<Sts>, Arc<Iam>) {
@@ -141,7 +155,7 @@ async fn sessions_survive_a_restart() {
     let (sts, _) = open(&folder).await;
     let role: Arn = ROLE.parse().unwrap();
     let lifetime = std::time::Duration::from_secs(60);
-    let credentials = sts.assume(&role, "function", lifetime).await;
+    let credentials = sts.assume(&role, "function", &function(), lifetime).await;
     drop(sts);
     let (sts, _) = open(&folder).await;
     let token = Some(credentials.session_token.as_str());
@@ -157,7 +171,7 @@ async fn a_service_assumes_roles_that_do_not_exist() {
     let (sts, _) = open(&folder).await;
     let role: Arn = "arn:aws:iam::000000000000:role/x".parse().unwrap();
     assert!(!sts.exists(&role).await);
-    let credentials = sts.assume(&role, "f", std::time::Duration::from_secs(60)).await;
+    let credentials = sts.assume(&role, "f", &function(), std::time::Duration::from_secs(60)).await;
     let token = Some(credentials.session_token.as_str());
     let key = sts.find(&credentials.access_key_id, token, Millis(0)).unwrap();
     assert_eq!(key.principal.arn.as_str(), "arn:aws:sts::000000000000:assumed-role/x/f");
