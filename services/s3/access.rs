@@ -46,7 +46,8 @@ pub fn permissions(operation: &str, subject: Subject<'_>) -> Option<Vec<Permissi
 }
 
 impl Subject<'_> {
-    fn resource(&self) -> Option<Arn> {
+    /// The object, or the bucket.
+    pub(crate) fn resource(&self) -> Option<Arn> {
         arn(self.bucket, self.key)
     }
 }

@@ -29,18 +29,39 @@ impl Guard {
         subject: Subject<'_>,
         keys: &ConditionKeys,
     ) -> Result<(), Error> {
-        let Some(authority) = &self.0 else { return Ok(()) };
+        if self.0.is_none() {
+            return Ok(());
+        }
         // Operations without a row here are not built.
         for Permission { action, resource } in permissions(operation, subject).unwrap_or_default() {
-            let resources: &[Arn] = resource.as_slice();
-            let attempt = Attempt { caller, service: None, action, resources, keys };
-            authority.permit(&attempt).map_err(|denied| match caller.principal.kind {
-                PrincipalKind::Anonymous => Error::denied(),
-                // S3 puts the resource in quotes, which no other service does.
-                _ => Error::AccessDenied { message: quoted(denied.0, resources) },
-            })?;
+            self.permit_action(caller, action, resource, keys)?;
         }
         Ok(())
+    }
+
+    /// Lets an action go on that is allowed.
+    pub(crate) fn permit_action(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: Option<Arn>,
+        keys: &ConditionKeys,
+    ) -> Result<(), Error> {
+        let Some(authority) = &self.0 else { return Ok(()) };
+        let resources: &[Arn] = resource.as_slice();
+        let attempt = Attempt { caller, service: None, action, resources, keys };
+        authority.permit(&attempt).map_err(|denied| match caller.principal.kind {
+            PrincipalKind::Anonymous => Error::denied(),
+            // S3 puts the resource in quotes, which no other service does.
+            _ => Error::AccessDenied { message: quoted(denied.0, resources) },
+        })
+    }
+
+    /// Whether a policy names a key, in lower case, that is known of objects only when they are read.
+    pub(crate) fn asks_for(&self, caller: &Caller, subject: Subject<'_>, key: &str) -> bool {
+        let object = subject.resource().filter(|_| !subject.key.is_empty());
+        let asked = self.0.as_ref().zip(object);
+        asked.is_some_and(|(authority, object)| authority.asks_for(caller, &object, key))
     }
 }
 

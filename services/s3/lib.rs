@@ -38,6 +38,7 @@ mod ports;
 mod readers;
 mod rows;
 mod tags;
+mod told;
 mod version;
 mod write;
 

@@ -55,6 +55,11 @@ impl ResourcePolicies for Port {
         kit::Tags::new()
     }
 
+    fn fact(&self, resource: &Arn, key: &str) -> Option<String> {
+        let owner = (key == "s3:resourceaccount").then(|| self.owner(resource))??;
+        Some(owner.to_string())
+    }
+
     /// A bucket's policy is its owner's business, whatever it says itself.
     fn shares(&self, action: &str) -> bool {
         !["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"].contains(&action)

@@ -3,7 +3,6 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use http::HeaderMap;
 use kit::Caller;
 use percent_encoding::percent_decode_str;
 use s3s::{
@@ -21,6 +20,7 @@ use crate::{
         acl, attributes, bucket, configuration, copy, delete, get, identified, lifecycle, list,
         lock, multipart, notification, policy, put, settings, tagging,
     },
+    told::{self, Told},
 };
 
 /// A request beside its input.
@@ -67,7 +67,7 @@ impl NameValidation for AnyName {
 
 struct Operations(Arc<S3>);
 
-async fn answer<I, O, F>(
+async fn answer<I: 'static, O, F>(
     s3: &Arc<S3>,
     operation: &'static str,
     mut request: S3Request<I>,
@@ -81,7 +81,11 @@ where
     let trailer = request.extensions.remove::<Trailer>();
     let is_form = request.extensions.remove::<Posted>().is_some();
     let guard = request.extensions.remove::<Guard>().unwrap_or_default();
-    let permitted = permit(&guard, &caller, operation, &request);
+    let existing = match asked_object(&guard, &caller, &request) {
+        Some(object) => existing_tags(s3, object).await,
+        None => Vec::new(),
+    };
+    let permitted = permit(&guard, &caller, operation, &request, existing);
     let answered = match permitted {
         Ok(()) => run(s3.clone(), Call { caller, trailer, is_form, guard }, request.input).await,
         Err(error) => Err(error),
@@ -94,18 +98,44 @@ where
     })
 }
 
-/// Asks for the permissions of a request.
-fn permit<I>(
+/// The object whose tags policies ask for: its bucket, key and version.
+fn asked_object<I>(
+    guard: &Guard,
+    caller: &Caller,
+    request: &S3Request<I>,
+) -> Option<(String, String, Option<String>)> {
+    let Address { bucket, key, .. } = Address::parse("", request.uri.path(), &[]);
+    let subject = Subject { bucket: &bucket, key: &key, ..Subject::default() };
+    if !guard.asks_for(caller, subject, told::EXISTING_TAG) {
+        return None;
+    }
+    let version = version(&told::query(&request.uri)).map(str::to_owned);
+    Some((bucket, key, version))
+}
+
+async fn existing_tags(
+    s3: &S3,
+    (bucket, key, version): (String, String, Option<String>),
+) -> Vec<(String, Vec<String>)> {
+    let Ok(bucket) = s3.buckets.find(&bucket, None) else { return Vec::new() };
+    let object = s3.find(&bucket, &key, version.as_deref(), "GET").await;
+    object.map(|object| told::existing(&object.tags)).unwrap_or_default()
+}
+
+/// Asks for the permissions of a request. `existing` are the condition keys of the object's tags.
+fn permit<I: 'static>(
     guard: &Guard,
     caller: &Caller,
     operation: &str,
     request: &S3Request<I>,
+    existing: Vec<(String, Vec<String>)>,
 ) -> Result<(), Error> {
     if guard.0.is_none() {
         return Ok(());
     }
     let address = Address::parse("", request.uri.path(), &[]);
-    let query: Vec<(String, String)> = request.uri.query().map(parameters).unwrap_or_default();
+    let (uri, headers) = (&request.uri, &request.headers);
+    let told = Told { uri, headers, input: &request.input, now: caller.now };
     let source = request.headers.get("x-amz-copy-source").and_then(|it| it.to_str().ok());
     let source = source.map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
     let source = source.as_deref().and_then(|text| {
@@ -117,45 +147,18 @@ fn permit<I>(
     let subject = Subject {
         bucket: &address.bucket,
         key: &address.key,
-        names_version: query.iter().any(|(name, _)| name == "versionId"),
+        names_version: version(&told::query(uri)).is_some(),
         source,
     };
-    guard.permit(caller, operation, subject, &keys(&query, &request.headers))
+    let mut keys = told.keys();
+    keys.extend(existing);
+    guard.permit(caller, operation, subject, &keys)?;
+    let mut also = told.also(operation).into_iter();
+    also.try_for_each(|action| guard.permit_action(caller, action, subject.resource(), &keys))
 }
 
-/// S3's condition keys that requests tell ("Actions, resources, and condition keys for Amazon S3").
-fn keys(query: &[(String, String)], headers: &HeaderMap) -> Vec<(String, Vec<String>)> {
-    const PARAMETERS: [(&str, &str); 4] = [
-        ("prefix", "s3:prefix"),
-        ("delimiter", "s3:delimiter"),
-        ("max-keys", "s3:max-keys"),
-        ("versionId", "s3:VersionId"),
-    ];
-    const HEADERS: [&str; 7] = [
-        "x-amz-acl",
-        "x-amz-copy-source",
-        "x-amz-metadata-directive",
-        "x-amz-server-side-encryption",
-        "x-amz-server-side-encryption-aws-kms-key-id",
-        "x-amz-storage-class",
-        "x-amz-content-sha256",
-    ];
-    let parameters = query.iter().filter_map(|(name, value)| {
-        let (_, key) = PARAMETERS.iter().find(|(parameter, _)| parameter == name)?;
-        Some(((*key).to_owned(), vec![value.clone()]))
-    });
-    let headers = HEADERS.iter().filter_map(|name| {
-        let value = headers.get(*name)?.to_str().ok()?;
-        Some((format!("s3:{name}"), vec![value.to_owned()]))
-    });
-    parameters.chain(headers).collect()
-}
-
-fn parameters(query: &str) -> Vec<(String, String)> {
-    let decode =
-        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
+fn version(query: &[(String, String)]) -> Option<&str> {
+    query.iter().find(|(name, _)| name == "versionId").map(|(_, id)| id.as_str())
 }
 
 macro_rules! operations {

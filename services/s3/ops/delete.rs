@@ -106,6 +106,10 @@ async fn delete_listed(
         source: None,
     };
     call.guard.permit(call, "DeleteObject", subject, &[])?;
+    if bypass == Bypass::Yes {
+        let action = "s3:BypassGovernanceRetention";
+        call.guard.permit_action(call, action, subject.resource(), &[])?;
+    }
     let if_match = wanted.e_tag.clone().map(dto::ETagCondition::ETag);
     let conditions = WriteConditions::new(if_match, None)?;
     run(s3, call, place, wanted.version_id.as_deref(), &conditions, bypass).await
