@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask NAME`. One file per command.
 
+mod access;
 mod clients;
 mod codegen;
 mod demo;

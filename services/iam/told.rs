@@ -30,6 +30,11 @@ pub(crate) fn policy(arn: &str) -> Box<ConditionKeys> {
     Box::new([("iam:PolicyARN".to_owned(), vec![arn.to_owned()])])
 }
 
+/// The service that a role is to be made for.
+pub(crate) fn service(name: &str) -> Box<ConditionKeys> {
+    Box::new([("iam:AWSServiceName".to_owned(), vec![name.to_owned()])])
+}
+
 /// The permission to put tags on what is being made.
 pub(crate) fn tagging(
     action: &'static str,

@@ -169,7 +169,7 @@ fn with_layers(table: Table, lambda: &Arc<Lambda>) -> Table {
         PublishLayerVersion => layers::publish::run, |c, i| layer(c, &i.layer_name);
         GetLayerVersion => layers::get::run, |c, i| layer_version(c, &i.layer_name, i.version_number);
         ListLayers => layers::list::layers, |_, _| Vec::new();
-        ListLayerVersions => layers::list::versions, |c, i| layer(c, &i.layer_name);
+        ListLayerVersions => layers::list::versions, |_, _| Vec::new();
         DeleteLayerVersion => layers::delete::run, |c, i| layer_version(c, &i.layer_name, i.version_number);
         AddLayerVersionPermission => layers::permissions::add, |c, i| layer_version(c, &i.layer_name, i.version_number);
         RemoveLayerVersionPermission => layers::permissions::remove, |c, i| layer_version(c, &i.layer_name, i.version_number);

@@ -115,7 +115,8 @@ impl Told<'_> {
         let parameter = |wanted: &str| query.iter().find(|(name, _)| name == wanted);
         let date = parameter("X-Amz-Date").and_then(|(_, date)| moment(date));
         let version = |four: bool| if four { "AWS4-HMAC-SHA256" } else { "AWS" };
-        let presigned = ["X-Amz-Signature", "Signature"].iter().position(|it| parameter(it).is_some());
+        let presigned =
+            ["X-Amz-Signature", "Signature"].iter().position(|it| parameter(it).is_some());
         let header = self.header("authorization");
         let mut keys = Vec::new();
         if let Some(at) = presigned {

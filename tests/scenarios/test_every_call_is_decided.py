@@ -37,6 +37,7 @@ REFUSED = {"AccessDenied", "AccessDeniedException", "403"}
 TEXTS = [
     "name-1",
     "12",
+    "123456",
     "1234567890123456",
     ACCOUNT,
     f"arn:aws:iam::{ACCOUNT}:role/name",

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bus::{Provider, Vouched};
-use kit::{Arn, Caller, ConditionKeys, Tags};
+use kit::{Arn, Caller, ConditionKeys, Millis, Tags};
 use model::sts as api;
 
 use super::{
@@ -31,8 +31,7 @@ pub(crate) async fn run(
     let issuer = identity_token::issuer(&input.web_identity_token)?;
     let provider = sts.identities.provider(account, &issuer);
     let provider = provider.ok_or_else(|| Error::NoProvider(issuer.clone()))?;
-    let keys = sts.issuers.keys(&issuer).await?;
-    let claims = identity_token::verified(&input.web_identity_token, &keys)?;
+    let claims = verified(&sts, &issuer, &input.web_identity_token, caller.now).await?;
     claims.check(&provider.client_ids, caller.now)?;
 
     let (tags, transitive) = session_tags(&claims)?;
@@ -65,6 +64,18 @@ pub(crate) async fn run(
         source_identity: claims.source_identity,
         ..api::AssumeRoleWithWebIdentityOutput::default()
     })
+}
+
+/// The claims of a token that its issuer has signed, perhaps with keys that are new.
+async fn verified(sts: &Sts, issuer: &str, token: &str, now: Millis) -> Result<Claims, Error> {
+    let keys = sts.issuers.keys(issuer, now).await?;
+    match identity_token::verified(token, &keys) {
+        Err(Error::NoVerificationKey | Error::BadSignature) => {
+            let newer = sts.issuers.newer(issuer, now).await?;
+            identity_token::verified(token, &newer)
+        }
+        settled => settled,
+    }
 }
 
 /// The tags that a token gives a session, and the keys of those that go on.

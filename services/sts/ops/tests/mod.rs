@@ -200,10 +200,16 @@ async fn roles_are_assumed_within_their_bounds() {
     assert_eq!(twice, Error::DuplicateTags);
     let unknown = fails(|it| it.transitive_tag_keys = Some(vec!["cost".to_owned()])).await;
     assert_eq!(unknown, Error::UnknownTransitiveTag);
-    assert_eq!(
-        fails(|it| it.serial_number = Some("arn".to_owned())).await,
-        Error::UnknownMfaDevice
-    );
+    let half = fails(|it| it.serial_number = Some(DEVICE.to_owned())).await;
+    assert_eq!(half, Error::HalfAnMfaProof);
+    let with = async |serial: &'static str, code: &'static str| {
+        let (serial_number, token_code) = (Some(serial.to_owned()), Some(code.to_owned()));
+        let input = api::AssumeRoleInput { serial_number, token_code, ..assume("me") };
+        assume_role::run(sts.clone(), caller(0), input).await.map(drop)
+    };
+    assert_eq!(with(DEVICE, "654321").await, Err(Error::WrongMfaCode));
+    assert_eq!(with("arn:other", "123456").await, Err(Error::UnknownMfaDevice));
+    assert_eq!(with(DEVICE, "123456").await, Ok(()));
     let policy = fails(|it| it.policy = Some("no".to_owned())).await;
     assert_eq!(policy, Error::MalformedPolicy("Syntax errors in policy.".to_owned()));
     let large = fails(|it| it.policy = Some(format!("{{{}", "x".repeat(2048)))).await;
