@@ -365,7 +365,7 @@ def test_a_mapping_needs_what_its_functions_role_may(strict, role, name, refused
 
 def test_a_function_tells_only_whom_its_role_lets_it(strict, role, name):
     functions, sqs = (strict.client(it, *strict.root) for it in ("lambda", "sqs"))
-    create_function(functions, name, role())
+    create_function(functions, name, role(allow("logs:*")))
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
     functions.get_waiter("function_active_v2").wait(
