@@ -40,7 +40,7 @@ impl ResourcePolicies for Iam {
     fn fact(&self, resource: &Arn, key: &str) -> Option<String> {
         match key {
             "iam:permissionsboundary" => {
-                boundary_of(&*self.account(resource.account().parse().ok()?), resource)
+                boundary_of(&self.account(resource.account().parse().ok()?), resource)
             }
             _ => None,
         }

@@ -134,7 +134,7 @@ impl Sqs {
     /// Every operation, each with the permission that it needs.
     pub fn table(self: &Arc<Self>) -> Table {
         let table = Table::new(&api::SERVICE);
-        self.message_operations(self.queue_operations(table))
+        self.message_operations(self.tag_operations(self.queue_operations(table)))
     }
 
     fn queue_operations(self: &Arc<Self>, table: Table) -> Table {
@@ -192,6 +192,10 @@ impl Sqs {
                 ops::permissions::remove,
                 Access::new("sqs:RemovePermission", |caller, input| at(caller, &input.queue_url)),
             )
+    }
+
+    fn tag_operations(self: &Arc<Self>, table: Table) -> Table {
+        table
             .on::<api::TagQueue, _, _, _>(
                 self,
                 ops::tags::tag,

@@ -133,8 +133,14 @@ def test_a_function_is_named_in_many_ways(client, function, refused):
     text = f"Functions from 'eu-west-1' are not reachable in this region ('{REGION}')"
     with refused("ResourceNotFoundException", text, 404):
         client.get_function(FunctionName=arn(function).replace(REGION, "eu-west-1"))
-    with refused("AccessDeniedException", status=403):
+    # Another account's, which has none.
+    with refused("ResourceNotFoundException", status=404):
         client.get_function(FunctionName=arn(function).replace(ACCOUNT, "123456789012"))
+    # Only its owner may do this, whoever decides.
+    with refused("AccessDeniedException", status=403):
+        client.update_function_configuration(
+            FunctionName=arn(function).replace(ACCOUNT, "123456789012"), Timeout=5
+        )
     with refused("ValidationException", status=400) as refusal:
         client.get_function(FunctionName="a b")
     start = "1 validation error detected: Value 'a b' at 'functionName' failed to satisfy"

@@ -147,6 +147,22 @@ def test_roles_are_told_apart_by_tag_and_boundary(strict, user, name, refused):
         grant("tagged")
 
 
+def test_identities_are_asked_about_with_their_paths(strict, user, name, refused):
+    iam = strict.client("iam", *strict.root)
+    trust = document({"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"})
+    for part, path in (("app", "/app/"), ("kept", "/kept/"), ("plain", "/")):
+        iam.create_role(RoleName=f"{name}-{part}", Path=path, AssumeRolePolicyDocument=trust)
+    roles = f"arn:aws:iam::{ACCOUNT}:role"
+    client = user(
+        allow(["iam:GetRole", "iam:DeleteRole"], [f"{roles}/app/*", f"{roles}/{name}-plain"]),
+    )("iam")
+    client.get_role(RoleName=f"{name}-app")
+    client.get_role(RoleName=f"{name}-plain")
+    with refused("AccessDenied") as refusal:
+        client.delete_role(RoleName=f"{name}-kept")
+    assert f"on resource: {roles}/kept/{name}-kept because" in refusal.message
+
+
 def test_objects_are_told_apart_by_their_tags(strict, user, name, refused):
     objects = f"arn:aws:s3:::{name}/*"
     client = user(

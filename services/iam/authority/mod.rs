@@ -9,7 +9,10 @@ mod facts;
 mod granted;
 mod sentence;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bus::{ResourcePolicies, Vouched};
 use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind, Service, Tags};
@@ -17,7 +20,12 @@ use kit::{AccountId, Arn, Attempt, Authority, Caller, Denied, PrincipalKind, Ser
 use crate::{
     Iam,
     account::Account,
-    evaluate::{Compiled, Decision, Kind, Outcome, Policies, Request, Source, Who, evaluate},
+    evaluate::{self, Compiled, Decision, Outcome, Policies, Request, Source, Who, evaluate},
+    group::Group,
+    instance_profile::InstanceProfile,
+    resource::Kind,
+    role::Role,
+    user::User,
 };
 
 pub(crate) use cited::{Basis, Cited};
@@ -34,7 +42,7 @@ const SESSION_POLICY: &str = "policy passed with the session";
 
 /// A call on one resource, and what was decided about it.
 pub(crate) struct Judged<'a> {
-    pub(crate) resource: &'a str,
+    pub(crate) resource: Cow<'a, str>,
     /// Whose the resource is.
     pub(crate) owner: AccountId,
     pub(crate) decision: Decision,
@@ -47,7 +55,7 @@ pub(crate) struct Judged<'a> {
 impl Judged<'_> {
     /// The statements that made the decision, by name.
     pub(crate) fn cited(&self) -> Vec<Cited> {
-        self.basis.cite(&self.decision.matched, self.resource)
+        self.basis.cite(&self.decision.matched, &self.resource)
     }
 }
 
@@ -127,6 +135,9 @@ impl Iam {
         let session = self.session_policies(caller);
         let narrowing: Option<Vec<&Compiled>> =
             session.as_ref().map(|policies| policies.iter().map(|(_, it)| &**it).collect());
+        let actual = resource.and_then(|it| self.with_path(attempt.action, it));
+        let given = resource;
+        let resource = actual.as_ref().or(given);
         let directory = self.directory.upgrade();
         let keeper = resource.and_then(|it| directory.as_ref()?.policies(it));
         let keeper = keeper.as_ref();
@@ -164,7 +175,28 @@ impl Iam {
             _ => request.missing(&policies),
         };
         let basis = Basis { granted, session, resource: of_resource };
-        Judged { resource: text, owner, decision, basis, missing }
+        let resource = match actual {
+            Some(actual) => Cow::Owned(actual.to_string()),
+            None => Cow::Borrowed(given.map_or("*", Arn::as_str)),
+        };
+        Judged { resource, owner, decision, basis, missing }
+    }
+
+    /// The ARN of an identity that a request to IAM names without its path, if it has one.
+    fn with_path(&self, action: &str, named: &Arn) -> Option<Arn> {
+        let (kind, name) = named.resource().split_once('/')?;
+        if !action.starts_with("iam:") || name.contains('/') {
+            return None;
+        }
+        let account = self.account(named.account().parse().ok()?);
+        let actual = match kind {
+            User::WORD => account.find::<User>(name).ok()?.arn(account.id),
+            Role::WORD => account.find::<Role>(name).ok()?.arn(account.id),
+            Group::WORD => account.find::<Group>(name).ok()?.arn(account.id),
+            InstanceProfile::WORD => account.find::<InstanceProfile>(name).ok()?.arn(account.id),
+            _ => return None,
+        };
+        (actual != *named).then_some(actual)
     }
 
     /// What the caller's policies allow. A federated user may do what the identity may that vouched
@@ -205,7 +237,7 @@ impl Iam {
         let keeper = keeper.as_ref();
         let facts = CallFacts { attempt, role: None, resource, keeper, owner, tags: &tags };
         let arn = provider.as_str();
-        let who = Who { kind: Kind::Provider, account: None, arn, role: None, id: "" };
+        let who = Who { kind: evaluate::Kind::Provider, account: None, arn, role: None, id: "" };
         let request = Request { action, resource: role.as_str(), owner, who, facts: &facts };
         let trust = self.documents.compiled(&trust);
         let policies = Policies { resource: Some(&trust), ..Policies::default() };
@@ -233,7 +265,7 @@ impl Iam {
 }
 
 fn of_service(service: Service<'_>) -> Who<'_> {
-    Who { kind: Kind::Service, account: None, arn: service.name, role: None, id: "" }
+    Who { kind: evaluate::Kind::Service, account: None, arn: service.name, role: None, id: "" }
 }
 
 fn users_change_passwords(account: &Account) -> bool {
@@ -243,16 +275,16 @@ fn users_change_passwords(account: &Account) -> bool {
 fn who<'a>(caller: &'a Caller, role: Option<&'a str>) -> Who<'a> {
     let principal = &caller.principal;
     let kind = match principal.kind {
-        PrincipalKind::Root => Kind::Root,
-        PrincipalKind::User => Kind::User,
-        PrincipalKind::AssumedRole => Kind::Session,
-        PrincipalKind::FederatedUser => Kind::Federated,
-        PrincipalKind::Anonymous => Kind::Anonymous,
+        PrincipalKind::Root => evaluate::Kind::Root,
+        PrincipalKind::User => evaluate::Kind::User,
+        PrincipalKind::AssumedRole => evaluate::Kind::Session,
+        PrincipalKind::FederatedUser => evaluate::Kind::Federated,
+        PrincipalKind::Anonymous => evaluate::Kind::Anonymous,
     };
     let account = principal.arn.account().parse::<AccountId>().ok();
     Who {
         kind,
-        account: account.filter(|_| kind != Kind::Anonymous),
+        account: account.filter(|_| kind != evaluate::Kind::Anonymous),
         arn: principal.arn.as_str(),
         role,
         id: &principal.user_id,

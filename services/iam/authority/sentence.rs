@@ -12,7 +12,7 @@ use super::Judged;
 pub(crate) fn of(attempt: &Attempt<'_>, judged: &Judged<'_>) -> String {
     let (caller, action) = (attempt.caller.principal.arn.as_str(), attempt.action);
     let caller = attempt.service.map_or(caller, |service| service.name);
-    let resource = judged.resource;
+    let resource = &judged.resource;
     let start =
         format!("User: {caller} is not authorized to perform: {action} on resource: {resource}");
     match judged.decision.outcome {

@@ -113,7 +113,7 @@ impl Hash for Alike<'_> {
         (attempt.service.map(|it| it.name), attempt.action, attempt.keys).hash(to);
         for judged in *judgements {
             let matched = &judged.decision.matched;
-            (judged.resource, judged.owner.as_str(), judged.decision.outcome).hash(to);
+            (&*judged.resource, judged.owner.as_str(), judged.decision.outcome).hash(to);
             (&judged.missing, matched.len()).hash(to);
             for it in matched {
                 (it.source, it.policy, it.place.start).hash(to);

@@ -118,10 +118,10 @@ impl Record {
         // Refusals first: what is left out must not make a record say that the call was allowed.
         judgements.sort_by_key(|it| it.decision.outcome == Outcome::Allowed);
         let verdicts = judgements.into_iter().take(RESOURCES_LIMIT).map(|judged| Verdict {
-            resource: judged.resource.to_owned(),
+            statements: judged.cited(),
+            resource: judged.resource.into_owned(),
             owner: judged.owner,
             outcome: judged.decision.outcome,
-            statements: judged.cited(),
             missing: judged.missing,
         });
         Record {

@@ -205,7 +205,7 @@ fn many_keys_of_an_identity_stay_few_rows() {
             keys: &[],
         };
         let judged = Judged {
-            resource: resources[0].as_str(),
+            resource: resources[0].as_str().into(),
             owner: account(),
             decision: crate::evaluate::Decision { outcome: Outcome::Allowed, matched: Vec::new() },
             basis: Basis::default(),
