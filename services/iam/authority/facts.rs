@@ -34,11 +34,12 @@ impl Facts for CallFacts<'_> {
         if let Some(tag) = resource_tag(key) {
             return self.resource_tag(tag).map(|value| vec![value]);
         }
-        let global = match &self.attempt.service {
+        let of_caller = match &self.attempt.service {
             Some(service) => of_service(service, key),
-            None => self.global(key),
+            None => self.of_caller(key),
         };
-        let value = global.or_else(|| self.keeper?.fact(self.resource?, key).map(Cow::Owned));
+        let value = of_caller.or_else(|| self.of_call(key));
+        let value = value.or_else(|| self.keeper?.fact(self.resource?, key).map(Cow::Owned));
         value.map(|value| vec![value])
     }
 }
@@ -50,7 +51,25 @@ fn resource_tag(key: &str) -> Option<&str> {
 }
 
 impl CallFacts<'_> {
-    fn global(&self, key: &str) -> Option<Cow<'_, str>> {
+    /// What holds whoever calls.
+    fn of_call(&self, key: &str) -> Option<Cow<'_, str>> {
+        let caller = self.attempt.caller;
+        let flag = |yes: bool| Cow::Borrowed(if yes { "true" } else { "false" });
+        Some(match key.strip_prefix("aws:")? {
+            "currenttime" => Cow::Owned(caller.now.iso8601_seconds()),
+            "epochtime" => Cow::Owned(caller.now.seconds().to_string()),
+            // What the server does for itself goes over no wire.
+            "securetransport" => {
+                flag(caller.endpoint.is_empty() || caller.endpoint.starts_with("https:"))
+            }
+            "requestedregion" => Cow::Owned(self.region().to_owned()),
+            "viaawsservice" | "principalisawsservice" => flag(false),
+            "resourceaccount" if self.resource.is_some() => Cow::Owned(self.owner.to_string()),
+            _ => return None,
+        })
+    }
+
+    fn of_caller(&self, key: &str) -> Option<Cow<'_, str>> {
         let caller = self.attempt.caller;
         let principal = &caller.principal;
         let kind = principal.kind;
@@ -64,15 +83,9 @@ impl CallFacts<'_> {
             return caller.session.as_ref()?.function.as_ref().map(|it| text(it.as_str()));
         }
         Some(match key.strip_prefix("aws:")? {
-            "currenttime" => Cow::Owned(caller.now.iso8601_seconds()),
-            "epochtime" => Cow::Owned(caller.now.seconds().to_string()),
             "sourceip" if !caller.source_ip.is_empty() => text(&caller.source_ip),
             "useragent" if !caller.user_agent.is_empty() => text(&caller.user_agent),
             "referer" if !caller.referer.is_empty() => text(&caller.referer),
-            "securetransport" => flag(caller.endpoint.starts_with("https:")),
-            "requestedregion" => text(self.region()),
-            "viaawsservice" | "principalisawsservice" => flag(false),
-            "resourceaccount" if self.resource.is_some() => Cow::Owned(self.owner.to_string()),
             "principaltype" => Cow::Borrowed(type_name(kind)),
             "userid" => text(&principal.user_id),
             _ if kind == PrincipalKind::Anonymous => return None,
