@@ -34,7 +34,7 @@ pub use outbox::Ticket;
 pub use ports::{
     Directory, Identities, Leased, LogEvent, Logs, NoSuchObject, ObjectBytes, Objects, Origin,
     Position, Provider, Queue, QueueError, QueueShape, Record, Records, ResourcePolicies, Role,
-    RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target, Vouched,
+    RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target, Traces, Vouched,
 };
 
 /// Carries events to their targets.

@@ -1,4 +1,7 @@
-//! A running instance: its sandbox, its desk, its log, and the one task that keeps it.
+//! A running instance: its sandbox, its desk, its log, and the one task that keeps it. What it runs
+//! beside its first program is in `programs`.
+
+mod programs;
 
 use std::{
     io,
@@ -19,14 +22,18 @@ use tokio::{
 use crate::{
     api,
     desk::Desk,
+    extensions::shutdown::Reason,
     function::{Function, Surroundings},
     log::{self, Log, Taken},
     sandbox::{Exit, Sandboxed},
     start::Initialization,
+    xray,
 };
+use programs::Programs;
+pub(crate) use programs::Role;
 
-/// Connections of one instance to the Runtime API at once.
-const MAX_CONNECTIONS: usize = 16;
+/// Connections of one instance to the Runtime API at once: its runtime's and its extensions'.
+const MAX_CONNECTIONS: usize = 32;
 /// Connections of one instance to the AWS API at once; more wait until one has ended. An instance
 /// may not use up the server's descriptors.
 const MAX_AWS_CONNECTIONS: usize = 256;
@@ -64,7 +71,7 @@ impl Unready<'_> {
 
 impl Drop for Unready<'_> {
     fn drop(&mut self) {
-        self.0.kill();
+        self.0.stop(Reason::Failure);
     }
 }
 
@@ -83,6 +90,7 @@ pub(crate) struct Instance {
     /// When it was started.
     pub(crate) born: Millis,
     sandboxed: Sandboxed,
+    programs: Programs,
     _slot: Slot,
 }
 
@@ -91,7 +99,7 @@ impl Instance {
     pub(crate) fn new(
         function: Arc<Function>,
         log: Arc<Log>,
-        sandboxed: Sandboxed,
+        (sandboxed, first): (Sandboxed, Role),
         slot: Slot,
         (initialization, born): (Initialization, Millis),
     ) -> Instance {
@@ -103,6 +111,7 @@ impl Instance {
             initialization,
             born,
             sandboxed,
+            programs: Programs::new(first),
             _slot: slot,
         }
     }
@@ -112,8 +121,17 @@ impl Instance {
         self.initialization == Initialization::Provisioned
     }
 
-    /// Ends it. Does not wait.
-    pub(crate) fn kill(&self) {
+    /// Ends it: at once, or if it has extensions as soon as they have been told. Does not wait. The
+    /// first reason stays.
+    pub(crate) fn stop(&self, reason: Reason) {
+        if self.desk.has_extensions() {
+            self.programs.begin_end(reason);
+        } else {
+            self.kill();
+        }
+    }
+
+    fn kill(&self) {
         self.sandboxed.kill();
     }
 
@@ -132,39 +150,43 @@ impl Instance {
     /// Takes into the log what it has printed so far. Does not wait. Reads past tokio's readiness:
     /// an answer may overtake the event that says that a pipe is readable, not the bytes in it.
     pub(crate) fn drain(&self) {
-        for (which, pipe) in [&self.sandboxed.stdout, &self.sandboxed.stderr].iter().enumerate() {
-            let read = |buffer: &mut [u8]| Ok(rustix::io::read(pipe, buffer)?);
-            // A flood does not hold up its own report.
-            if self.log.take(which, read) == Taken::More {
-                self.log.take(which, read);
-            }
-        }
+        let first = self.programs.first_output();
+        self.log.drain(first, &self.sandboxed.stdout);
+        self.log.drain(first + 1, &self.sandboxed.stderr);
+        self.programs.drain(&self.log);
     }
 
     /// Serves its connections and its log until it ends, however that comes about.
-    pub(crate) async fn keep(&self, surroundings: &dyn Surroundings, clock: &Clock) {
+    pub(crate) async fn keep(&self, surroundings: &Arc<dyn Surroundings>, clock: &Clock) {
         let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
         let mut flush_at = None;
         let mut open = [true; 2];
+        let output = self.programs.first_output();
+        let tracing = xray::serve(&self.sandboxed, &self.function, surroundings);
+        let beside = self.keep_programs(clock);
+        tokio::pin!(tracing, beside);
         let exit = loop {
             tokio::select! {
-                exit = self.sandboxed.wait() => break exit,
+                exit = self.sandboxed.wait(), if self.programs.end_with_first() => break exit,
+                exit = &mut beside => break exit,
                 stream = accept(runtime_api, clock) => {
                     while connections.try_join_next().is_some() {}
                     if connections.len() < MAX_CONNECTIONS {
-                        connections.spawn(api::serve(stream, self.desk.clone()));
+                        connections.spawn(api::serve(stream, self.desk.clone(), self.log.clone()));
                     }
                 }
                 (stream, place) = admit(aws_endpoint, &places, clock) => {
                     surroundings.serve(stream, place);
                 }
                 _ = stdout.readable(), if open[0] => {
-                    open[0] = self.log.take(0, |buffer| stdout.try_read(buffer)) != Taken::End;
+                    let read = |buffer: &mut [u8]| stdout.try_read(buffer);
+                    open[0] = self.log.take(output, read) != Taken::End;
                 }
                 _ = stderr.readable(), if open[1] => {
-                    open[1] = self.log.take(1, |buffer| stderr.try_read(buffer)) != Taken::End;
+                    let read = |buffer: &mut [u8]| stderr.try_read(buffer);
+                    open[1] = self.log.take(output + 1, read) != Taken::End;
                 }
                 () = self.log.begun(), if flush_at.is_none() => {
                     flush_at = Some(clock.now().plus(log::DELAY.as_millis() as u64));
@@ -173,6 +195,7 @@ impl Instance {
                     flush_at = None;
                     self.log.flush();
                 }
+                () = &mut tracing => {}
             }
         };
         self.end(exit);

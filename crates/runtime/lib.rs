@@ -4,9 +4,10 @@
 //! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to
 //! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
-//! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `sandbox/` (what an instance may not do), `init/` (its first process),
-//! `bootstrap/` (what runs inside).
+//! `desk` in between), `extensions/` (what runs beside a runtime), `log`, `platform` and `lines` (what
+//! is logged), `faults` (what Lambda says when the handler does not), `xray` (where it sends what it
+//! traces), `sandbox/` (what an instance may not do), `init/` (its first process), `bootstrap/` (what
+//! runs inside).
 
 mod api;
 mod bandwidth;
@@ -14,6 +15,7 @@ mod bootstrap;
 mod config;
 mod desk;
 mod environment;
+mod extensions;
 mod faults;
 mod function;
 mod groups;
@@ -24,12 +26,14 @@ mod invoke;
 mod languages;
 mod lines;
 mod log;
+mod platform;
 mod pool;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
 mod sdk;
 mod start;
 mod stream;
+mod xray;
 
 pub use config::{Config, Doctor};
 pub use function::*;

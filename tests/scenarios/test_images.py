@@ -23,21 +23,31 @@ from image_registry import (
     program,
     special,
 )
-from lampejo_server import PYTHON, ROLE, package
+from lampejo_server import PYTHON, ROLE, eventually, package
 
 FAST = {"Delay": 0.02, "MaxAttempts": 500}
-SOURCE = pathlib.Path(__file__).with_name("image_client.c")
 
 
 @pytest.fixture(scope="session")
-def client_program(tmp_path_factory):
-    """The program of the images; it needs nothing else."""
+def build(tmp_path_factory):
+    """Builds a program of the images; it needs nothing else."""
     compiler = shutil.which("cc")
     if not compiler:
         pytest.skip("there is no C compiler")
-    built = tmp_path_factory.mktemp("image") / "client"
-    subprocess.run([compiler, "-static", "-O1", "-Wall", "-o", built, SOURCE], check=True)
-    return built.read_bytes()
+
+    def built(source):
+        path = tmp_path_factory.mktemp("image") / "program"
+        source = pathlib.Path(__file__).with_name(source)
+        subprocess.run([compiler, "-static", "-O1", "-Wall", "-o", path, source], check=True)
+        return path.read_bytes()
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def client_program(build):
+    """What most images run."""
+    return build("image_client.c")
 
 
 @pytest.fixture(scope="session")
@@ -467,3 +477,21 @@ def test_registries_are_set_and_logged_in_to(
     with start(environment=environment) as server:
         create(server, name, ecr)
         assert ask(server, name, "folder") == "/"
+
+
+def test_extensions_of_an_image_run_beside_it(server, registry, base, build, name):
+    extension = layer(("opt/extensions/native", build("image_extension.c"), 0o755))
+    image, _ = registry.push(name, [base, extension], Entrypoint=["/bin/client"], Cmd=["app.handler"])
+    create(server, name, image)
+    ask(server, name, {})
+    line = "EXTENSION\tName: native\tState: Ready\tEvents: [INVOKE, SHUTDOWN]"
+    eventually(lambda: line in server.log_lines(name), "its line in the log")
+    server.client("lambda").update_function_configuration(FunctionName=name, Description="new")
+
+    def told():
+        lines = [line for line in server.log_lines(name) if line.startswith("native ")]
+        return [json.loads(line.split(" ", 1)[1]) for line in lines]
+
+    events = eventually(lambda: len(told()) == 2 and told(), "invocation and end")
+    assert [event["eventType"] for event in events] == ["INVOKE", "SHUTDOWN"]
+    assert events[1]["shutdownReason"] == "spindown"

@@ -195,7 +195,7 @@ impl Root {
             [layer] => list.hold(layer, Path::new("/opt"), rights).map_err(&failed)?,
             layers => list.overlay(layers, rights).map_err(StartError::at("merge layers"))?,
         }
-        list.file("etc/hosts", format!("127.0.0.1 localhost {}\n", spec.hostname));
+        list.file("etc/hosts", hosts(spec));
         Ok(Root { ground: None, base, own: list.entries, tmp })
     }
 
@@ -239,6 +239,11 @@ impl Root {
         });
         format!("/{}", path.unwrap_or_default())
     }
+}
+
+/// What `/etc/hosts` says. The second name is the one by which extensions listen for telemetry.
+fn hosts(spec: &Spec) -> String {
+    format!("127.0.0.1 localhost sandbox.localdomain sandbox {}\n", spec.hostname)
 }
 
 /// Options of `/tmp`'s tmpfs.

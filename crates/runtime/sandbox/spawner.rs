@@ -152,7 +152,7 @@ fn clone(job: &Job, stack: &mut [u8]) -> io::Result<OwnedFd> {
 
 /// The child's change of user made the memory that it shared with us undumpable, which kept others
 /// of that user from looking into it. Now it has its own.
-fn restore_dumpable(before: Option<DumpableBehavior>) {
+pub(super) fn restore_dumpable(before: Option<DumpableBehavior>) {
     if let Some(behavior @ (DumpableBehavior::Dumpable | DumpableBehavior::NotDumpable)) = before {
         let _ = rustix::process::set_dumpable_behavior(behavior);
     }
