@@ -88,15 +88,25 @@ def enforcing_server(sandbox):
 
 
 @pytest.fixture(scope="session")
-def client_program(tmp_path_factory):
-    """The program of the images; it needs nothing else."""
+def build(tmp_path_factory):
+    """Builds a program of images by the name of its source; it needs nothing else."""
     compiler = shutil.which("cc")
     if not compiler:
         pytest.skip("there is no C compiler")
-    source = pathlib.Path(__file__).parent / "scenarios" / "image_client.c"
-    built = tmp_path_factory.mktemp("image") / "client"
-    subprocess.run([compiler, "-static", "-O1", "-Wall", "-o", built, source], check=True)
-    return built.read_bytes()
+
+    def built(source):
+        path = tmp_path_factory.mktemp("image") / "program"
+        source = pathlib.Path(__file__).parent / "scenarios" / source
+        subprocess.run([compiler, "-static", "-O1", "-Wall", "-o", path, source], check=True)
+        return path.read_bytes()
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def client_program(build):
+    """What most images run."""
+    return build("image_client.c")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ pub use ports::{
     Directory, Identities, Lacking, Leased, LogEvent, Logs, NoFactor, NoSuchObject, ObjectBytes,
     Objects, Origin, Position, Provider, Queue, QueueError, QueueShape, Record, Records,
     ResourcePolicies, Role, RoleCredentials, Roles, Sending, Shard, Stream, StreamError, Target,
-    Vouched,
+    Traces, Vouched,
 };
 
 /// Carries events to their targets.

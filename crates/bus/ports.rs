@@ -278,6 +278,13 @@ pub struct LogEvent {
     pub message: String,
 }
 
+/// Where functions' X-Ray segments go.
+pub trait Traces: Send + Sync {
+    /// Keeps segment documents, lazily durable, and counts what was none. Does not wait: what comes
+    /// faster than it can be kept is dropped and counted.
+    fn keep(&self, account: AccountId, region: &Region, documents: Vec<String>, dropped: u64);
+}
+
 /// Roles as services assume them.
 #[async_trait]
 pub trait Roles: Send + Sync {
@@ -421,6 +428,7 @@ pub struct Directory {
     queues: OnceLock<Arc<dyn Queue>>,
     objects: OnceLock<Arc<dyn Objects>>,
     logs: OnceLock<Arc<dyn Logs>>,
+    traces: OnceLock<Arc<dyn Traces>>,
     roles: OnceLock<Arc<dyn Roles>>,
     identities: OnceLock<Arc<dyn Identities>>,
 }
@@ -514,5 +522,6 @@ macro_rules! port {
 port!(offer_queues, queues, Queue, "queues");
 port!(offer_objects, objects, Objects, "objects");
 port!(offer_logs, logs, Logs, "logs");
+port!(offer_traces, traces, Traces, "traces");
 port!(offer_roles, roles, Roles, "roles");
 port!(offer_identities, identities, Identities, "identities");

@@ -13,7 +13,7 @@ use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
 use wire::{Body, Raw, full, pieces};
 
-use crate::{decisions, up::INSTANCES};
+use crate::{decisions, traces, up::INSTANCES};
 
 /// Health, status, cost, what was decided about calls, and for tests the clock.
 pub(crate) struct Inner {
@@ -24,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) bus: Arc<bus::Bus>,
     pub(crate) prices: Prices,
     pub(crate) audit: Option<Arc<iam::Audit>>,
+    pub(crate) xray: Arc<xray::Xray>,
 }
 
 #[async_trait]
@@ -46,6 +47,9 @@ impl Raw for Inner {
             }
             (&Method::POST, "/_lampejo/clock") if self.test_clock => {
                 self.advance(uri.query().unwrap_or_default())
+            }
+            (&Method::GET, traces::PATH) => {
+                traces::serve(&self.xray, self.audit.as_deref(), &caller, &request).await
             }
             (_, path) if path.starts_with(decisions::PATH) => {
                 decisions::serve(self.audit.as_ref(), &caller, &request).await

@@ -16,6 +16,7 @@ mod invoke;
 mod logs;
 mod runtimes;
 mod status;
+mod traces;
 mod up;
 
 use std::process::ExitCode;

@@ -28,6 +28,7 @@ use tokio::{
     sync::watch,
 };
 use wire::{Body, Client, DEFAULT_BODY_LIMIT_BYTES, Front, FrontParts, KeyError, Keys, Raw};
+use xray::Xray;
 
 use crate::{
     config::{Auth, Config, Isolation},
@@ -54,6 +55,7 @@ struct Server {
     bus: Arc<Bus>,
     sqs: Arc<Sqs>,
     logs: Arc<Logs>,
+    xray: Arc<Xray>,
     iam: Arc<Iam>,
     audit: Option<Arc<Audit>>,
 }
@@ -98,6 +100,7 @@ impl Server {
         let iam = Iam::open(store.clone(), &directory, clock.clone()).await?;
         let sts = Sts::open(store.clone(), &directory, clock.clone()).await?;
         let logs = Logs::open(store.clone(), folder, &directory, clock.clone()).await?;
+        let xray = Xray::open(folder, &directory, clock.clone())?;
         let sqs = Sqs::open(store.clone(), &directory, clock.clone()).await?;
         let s3 = S3::open(store.with_blobs("s3")?, bus.clone(), clock.clone()).await?;
 
@@ -132,6 +135,7 @@ impl Server {
             bus: bus.clone(),
             prices: config.load_prices()?,
             audit: audit.clone(),
+            xray: xray.clone(),
         };
         let front = Front::new(FrontParts {
             tables: vec![
@@ -158,7 +162,7 @@ impl Server {
         lambda.limit_concurrency(config.account_concurrency);
         lambda.start().await?;
         bus.start();
-        Ok((Server { lambda, pool, bus, sqs, logs, iam, audit }, front))
+        Ok((Server { lambda, pool, bus, sqs, logs, xray, iam, audit }, front))
     }
 
     /// Lets what is under way finish; nothing new begins.
@@ -174,6 +178,7 @@ impl Server {
         self.lambda.settle().await;
         self.sqs.shutdown().await;
         self.logs.shutdown().await;
+        self.xray.shutdown().await;
         if let Some(audit) = self.audit {
             audit.shutdown().await;
         }

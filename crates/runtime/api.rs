@@ -1,5 +1,5 @@
-//! The Runtime API (2018-06-01) of one instance: `next`, `response`, `error`, `init/error`.
-//! Only that instance's processes reach its listener, so nobody has to say who they are; all that
+//! The Runtime API (2018-06-01) of one instance: `next`, `response`, `error`, `init/error`; what is for
+//! extensions goes to `extensions/api`. Only that instance's processes reach its listener, so nobody has to say who they are; all that
 //! they send is nevertheless taken as hostile: bounded, and checked against what the pool asked.
 
 use std::{io, sync::Arc};
@@ -8,8 +8,10 @@ use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::{
     desk::{Answer, Desk, Parked, Refusal, Reported},
+    extensions,
     function::Invocation,
     http::{self, Body, Piece, Reader, Request, ResponseMode},
+    log::Log,
     stream::{self, Stream},
 };
 
@@ -20,7 +22,7 @@ pub(crate) const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
 const MAX_OWED_BYTES: usize = 4096;
 
 /// What a request comes to.
-enum Reply {
+pub(crate) enum Reply {
     /// Answered with this.
     Now(Vec<u8>),
     /// Answered when there is an event.
@@ -30,15 +32,15 @@ enum Reply {
 }
 
 /// Serves one connection until the client closes it or talks nonsense.
-pub(crate) async fn serve(stream: TcpStream, desk: Arc<Desk>) {
+pub(crate) async fn serve(stream: TcpStream, desk: Arc<Desk>, log: Arc<Log>) {
     let stream = Arc::new(stream);
-    if let Err(error) = converse(&stream, &desk).await {
+    if let Err(error) = converse(&stream, &desk, &log).await {
         tracing::debug!(%error, "a Runtime API connection ended");
     }
     desk.unpark(&stream);
 }
 
-async fn converse(stream: &Arc<TcpStream>, desk: &Desk) -> io::Result<()> {
+async fn converse(stream: &Arc<TcpStream>, desk: &Desk, log: &Log) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = Reader::new(stream, MAX_RESPONSE_BYTES);
     // Replies to requests that have the next one behind them are written with that one's.
@@ -47,7 +49,7 @@ async fn converse(stream: &Arc<TcpStream>, desk: &Desk) -> io::Result<()> {
         if request.body == Body::Streaming && !streams(&request, desk) {
             request.body = reader.whole().await?;
         }
-        let bytes = match reply(&request, desk, stream, &mut owed) {
+        let bytes = match reply(&request, (desk, log), stream, &mut owed) {
             Reply::WhenInvoked => continue,
             Reply::Now(bytes) => bytes,
             Reply::WhenStreamed(id) => {
@@ -72,9 +74,14 @@ fn streams(request: &Request, desk: &Desk) -> bool {
     }
 }
 
-fn reply(request: &Request, desk: &Desk, stream: &Arc<TcpStream>, owed: &mut Vec<u8>) -> Reply {
+fn reply(
+    request: &Request,
+    (desk, log): (&Desk, &Log),
+    stream: &Arc<TcpStream>,
+    owed: &mut Vec<u8>,
+) -> Reply {
     let Some(path) = request.path().strip_prefix("/2018-06-01/runtime/") else {
-        return Reply::Now(not_found());
+        return extensions::api::reply(request, (desk, log), stream, owed);
     };
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method(), parts.as_slice()) {
@@ -195,11 +202,11 @@ pub(crate) fn event_head(invocation: &Invocation, deadline_ms: u64) -> Vec<u8> {
     head
 }
 
-fn accepted() -> Vec<u8> {
+pub(crate) fn accepted() -> Vec<u8> {
     message("202 Accepted", "application/json", "{\"status\":\"OK\"}\n")
 }
 
-fn not_found() -> Vec<u8> {
+pub(crate) fn not_found() -> Vec<u8> {
     message("404 Not Found", "text/plain; charset=utf-8", "404 page not found\n")
 }
 
@@ -220,7 +227,7 @@ fn error(status: &str, error_type: &str, text: &str) -> Vec<u8> {
     message(status, "application/json", &body)
 }
 
-fn message(status: &str, content_type: &str, body: &str) -> Vec<u8> {
+pub(crate) fn message(status: &str, content_type: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -245,10 +252,11 @@ mod tests {
 
     impl Runtime {
         async fn connect(desk: &Arc<Desk>) -> Runtime {
+            let log = Arc::new(Log::for_tests());
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (served, _) = listener.accept().await.unwrap();
-            tokio::spawn(serve(served, desk.clone()));
+            tokio::spawn(serve(served, desk.clone(), log));
             Runtime { stream }
         }
 

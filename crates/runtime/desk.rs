@@ -1,5 +1,8 @@
 //! Where an instance's runtime and the pool meet: the runtime asks for the next event and hands in
-//! answers, the pool hands out events and awaits answers. One invocation at a time.
+//! answers, the pool hands out events and awaits answers. One invocation at a time. `extensions` is
+//! the same for those beside the runtime.
+
+mod extensions;
 
 use std::{
     io,
@@ -13,10 +16,13 @@ use tokio::{
 };
 
 use crate::{
+    faults::Crash,
     http::{self, Trailers},
     sandbox::Exit,
     stream::Stream,
 };
+pub(crate) use extensions::Asked;
+use extensions::Crew;
 
 /// What became of an event.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub(crate) enum Answer {
     TooLarge,
     /// The runtime ended instead.
     Exited(Exit),
+    /// An extension did.
+    Crashed(Crash),
 }
 
 /// An error that a runtime reported, of an invocation or of its init.
@@ -61,6 +69,8 @@ pub(crate) enum Init {
     Failed(Reported),
     /// It ended.
     Exited(Exit),
+    /// An extension did.
+    Crashed(Crash),
 }
 
 /// Why the desk turned the runtime away.
@@ -98,6 +108,7 @@ struct State {
     /// The answer is a stream that has not ended.
     streaming: bool,
     exit: Option<Exit>,
+    crew: Crew,
 }
 
 /// How whoever invoked takes the response.
@@ -129,7 +140,8 @@ impl Desk {
         state.parked = Some(parked);
         if !state.asked_once {
             state.asked_once = true;
-            state.init.get_or_insert(Init::Ready);
+            state.crew.close();
+            state.end_init();
         }
         drop(state);
         self.changed.notify_waiters();
@@ -142,6 +154,7 @@ impl Desk {
         if state.parked.as_ref().is_some_and(|parked| Arc::ptr_eq(&parked.stream, stream)) {
             state.parked = None;
         }
+        state.crew.unpark(stream);
     }
 
     /// The runtime answers an invocation.
@@ -186,9 +199,13 @@ impl Desk {
         let mut state = self.state();
         state.exit = Some(exit);
         state.parked = None;
-        state.init.get_or_insert(Init::Exited(exit));
+        let crash = state.crew.crash_of_runtime(&exit);
+        state.init.get_or_insert(match &crash {
+            Some(crash) => Init::Crashed(crash.clone()),
+            None => Init::Exited(exit),
+        });
         if let Some(current) = state.current.take() {
-            let _ = current.answer.send(Answer::Exited(exit));
+            let _ = current.answer.send(crash.map_or(Answer::Exited(exit), Answer::Crashed));
         }
         drop(state);
         self.changed.notify_waiters();
@@ -238,8 +255,8 @@ impl Desk {
         let (sender, receiver) = oneshot::channel();
         let parked = {
             let mut state = self.state();
-            if let Some(exit) = state.exit {
-                let _ = sender.send(Answer::Exited(exit));
+            if let Some(ended) = state.ended() {
+                let _ = sender.send(ended);
                 return receiver;
             }
             let request_id = request_id.to_owned();
@@ -259,11 +276,26 @@ impl Desk {
     }
 }
 
+impl State {
+    /// The init is over when the runtime and all extensions have asked for an event.
+    fn end_init(&mut self) {
+        if self.asked_once && self.crew.all_ready() {
+            self.init.get_or_insert(Init::Ready);
+        }
+    }
+
+    /// Why there will be no answer, if that is so.
+    fn ended(&self) -> Option<Answer> {
+        let crashed = self.crew.crash().map(Answer::Crashed);
+        crashed.or(self.exit.map(Answer::Exited))
+    }
+}
+
 fn settled(state: &mut State) -> Option<bool> {
-    if state.exit.is_some() {
+    if state.exit.is_some() || state.crew.crash().is_some() {
         return Some(false);
     }
-    state.parked.is_some().then_some(true)
+    (state.parked.is_some() && state.crew.all_ready()).then_some(true)
 }
 
 async fn write(parked: &Parked, head: &[u8], payload: &[u8]) -> io::Result<()> {

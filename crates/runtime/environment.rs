@@ -52,7 +52,7 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         |folder: &str| opt.iter().map(|layer| format!(":{layer}/{folder}")).collect::<String>();
     let (programs, libraries) = (in_layers("bin"), in_layers("lib"));
     let path = format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{programs}");
-    let mut all = tracing_defaults();
+    let mut all = tracing_defaults(view);
     all.extend(to_map([("LANG", "en_US.UTF-8"), ("PATH", path.as_str())]));
     let libraries = format!(
         "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:{task}:{task}/lib{libraries}"
@@ -87,20 +87,20 @@ fn defaults(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
 
 /// An image knows best where its programs and libraries are.
 fn image_defaults(image: &Image, view: &View) -> BTreeMap<String, String> {
-    let mut all = tracing_defaults();
+    let mut all = tracing_defaults(view);
     all.insert("PATH".into(), IMAGE_PATH.into());
     all.insert("AWS_ENDPOINT_URL".into(), format!("http://{}", view.aws_endpoint));
     all.extend(image.environment.clone());
     all
 }
 
-fn tracing_defaults() -> BTreeMap<String, String> {
+fn tracing_defaults(view: &View) -> BTreeMap<String, String> {
+    let (address, port) = (view.xray.to_string(), view.xray.port().to_string());
     to_map([
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
-        // Nobody listens there: the X-Ray SDKs send datagrams and do not mind.
-        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"),
-        ("_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"),
-        ("_AWS_XRAY_DAEMON_PORT", "2000"),
+        ("AWS_XRAY_DAEMON_ADDRESS", &address),
+        ("_AWS_XRAY_DAEMON_ADDRESS", &view.xray.ip().to_string()),
+        ("_AWS_XRAY_DAEMON_PORT", &port),
     ])
 }
 
@@ -113,12 +113,8 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         || "/var/runtime".to_owned(),
         |folder| view.path(folder).to_string_lossy().into_owned(),
     );
-    let handler = match &function.image {
-        Some(image) => image.command.first().map_or("", String::as_str),
-        None => function.handler.as_str(),
-    };
     let mut all = to_map([
-        ("_HANDLER", handler),
+        ("_HANDLER", function.handler_name()),
         ("AWS_DEFAULT_REGION", function.region.as_str()),
         ("AWS_REGION", function.region.as_str()),
         ("AWS_LAMBDA_FUNCTION_NAME", &function.name),

@@ -25,6 +25,34 @@ pub(crate) enum Fault {
     TruncatedResponse,
     /// The runtime named a mode of response that there is not.
     InvalidResponseMode,
+    /// An extension failed.
+    Extension(Crash),
+}
+
+/// How an extension brought an instance down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Crash {
+    /// `Extension.Crash`, or what it or Lambda said before.
+    pub(crate) error_type: &'static str,
+    /// Why, in the words of Go's runtime.
+    pub(crate) reason: String,
+}
+
+impl Crash {
+    /// Its process ended.
+    pub(crate) fn of_extension(error_type: &'static str, exit: &Exit) -> Crash {
+        let reason = match (exit.code, exit.signal) {
+            (_, Some(signal)) => format!("signal: {}", signal_name(signal)),
+            (Some(code), None) if code != 0 => format!("exit status {code}"),
+            _ => "exit code 0".to_owned(),
+        };
+        Crash { error_type, reason }
+    }
+
+    /// The runtime's did, after an extension within had said that it fails.
+    pub(crate) fn of_runtime(error_type: &'static str, exit: &Exit) -> Crash {
+        Crash { error_type, reason: exit_reason(exit) }
+    }
 }
 
 impl Fault {
@@ -61,6 +89,7 @@ impl Fault {
             Fault::ResponseTooLarge(_) => "Function.ResponseSizeTooLarge".to_owned(),
             Fault::TruncatedResponse => "Runtime.TruncatedResponse".to_owned(),
             Fault::InvalidResponseMode => "Runtime.InvalidResponseModeHeader".to_owned(),
+            Fault::Extension(crash) => crash.error_type.to_owned(),
             Fault::Init(reported) => {
                 // Users' own types are not shown: Lambda lets only its own families through.
                 let known = |t: &&String| t.starts_with("Runtime.") || t.starts_with("Function.");
@@ -90,7 +119,8 @@ impl Fault {
             | Fault::Entrypoint(_)
             | Fault::WorkingDir(_)
             | Fault::TruncatedResponse
-            | Fault::InvalidResponseMode => {
+            | Fault::InvalidResponseMode
+            | Fault::Extension(_) => {
                 let named = if request_id.is_empty() {
                     String::new()
                 } else {
@@ -116,6 +146,7 @@ impl Fault {
             Fault::Entrypoint(reason) | Fault::WorkingDir(reason) => reason.clone(),
             Fault::TruncatedResponse => "HTTP request detected as truncated".to_owned(),
             Fault::InvalidResponseMode => "Invalid function response mode".to_owned(),
+            Fault::Extension(crash) => crash.reason.clone(),
             Fault::Init(_) | Fault::ResponseTooLarge(_) => self.error_type(),
         }
     }
@@ -184,6 +215,21 @@ mod tests {
             payload(&Fault::ResponseTooLarge(6_291_556)),
             r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#
         );
+    }
+
+    #[test]
+    fn extensions_end_as_awss_do() {
+        let exit = |code, signal| Exit { code, signal, oom_killed: false };
+        for (exit, reason) in [
+            (exit(Some(0), None), "exit code 0"),
+            (exit(Some(1), None), "exit status 1"),
+            (exit(None, Some(9)), "signal: killed"),
+        ] {
+            let fault = Fault::Extension(Crash::of_extension("Extension.Crash", &exit));
+            let text = fault.log_text("r", "").unwrap();
+            assert_eq!(text, format!("RequestId: r Error: {reason}\nExtension.Crash\n"));
+            assert_eq!(fault.status(), "Status: error\tError Type: Extension.Crash");
+        }
     }
 
     #[test]

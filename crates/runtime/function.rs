@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kit::{AccountId, Millis, Region};
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
 /// One version of one function, ready to start: everything an instance needs to know.
@@ -52,6 +52,16 @@ pub struct Function {
     pub logging: Logging,
     /// How long an instance may sit idle before it is stopped; `None`: the pool's default.
     pub idle: Option<Duration>,
+}
+
+impl Function {
+    /// `_HANDLER`.
+    pub(crate) fn handler_name(&self) -> &str {
+        match &self.image {
+            Some(image) => image.command.first().map_or("", String::as_str),
+            None => &self.handler,
+        }
+    }
 }
 
 /// A container image, ready to be an instance's root. Its settings are the function's own where it
@@ -124,6 +134,33 @@ pub struct Outcome {
     pub log_stream: String,
     /// What was measured.
     pub report: Report,
+    /// Set while extensions are still at work: log and measurements are not complete.
+    pub ending: Option<Ending>,
+}
+
+/// The end of an invocation whose response was there before it.
+#[derive(Clone, Debug)]
+pub struct Ending(pub(crate) watch::Receiver<Option<Final>>);
+
+/// What is known at the end only.
+#[derive(Clone, Debug)]
+pub(crate) struct Final {
+    pub(crate) report: Report,
+    pub(crate) log_tail: Bytes,
+}
+
+impl Outcome {
+    /// Waits until extensions are done too; then log and measurements are complete. At most for what
+    /// is left of the function's timeout.
+    pub async fn complete(&mut self) {
+        let Some(mut ending) = self.ending.take() else { return };
+        // Without a word: the server stops.
+        if let Ok(known) = ending.0.wait_for(Option::is_some).await
+            && let Some(last) = &*known
+        {
+            (self.report, self.log_tail) = (last.report, last.log_tail.clone());
+        }
+    }
 }
 
 /// Why an invocation did not succeed, in the words of metrics and retries.
@@ -138,8 +175,10 @@ pub enum FunctionError {
 /// The numbers of the REPORT line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Milliseconds in the handler.
+    /// Milliseconds in the handler, and in extensions after it.
     pub duration_ms: f64,
+    /// Milliseconds of them in extensions, after the handler.
+    pub extensions_ms: f64,
     /// Whole milliseconds billed, init included where there was one.
     pub billed_ms: u64,
     /// Milliseconds of init when this invocation started the instance.
@@ -215,6 +254,10 @@ pub trait Surroundings: Send + Sync {
     /// Serves one AWS API connection that came from inside an instance (its `AWS_ENDPOINT_URL`).
     /// Its place among the instance's connections is kept until it has ended.
     fn serve(&self, connection: TcpStream, place: Place);
+
+    /// Keeps X-Ray segments that a function has sent, JSON documents, and counts what was none. Must
+    /// not block. Without a place for them they go.
+    fn keep_segments(&self, _function: &Arc<Function>, _documents: Vec<String>, _dropped: u64) {}
 }
 
 /// What a connection from inside an instance has of that instance's share of the server.

@@ -13,7 +13,7 @@ use std::{
 use kit::{Clock, Millis};
 use tokio::sync::oneshot;
 
-use crate::{function::RuntimeError, instance::Instance, log::Log};
+use crate::{extensions::shutdown::Reason, function::RuntimeError, instance::Instance, log::Log};
 
 /// Instances live no longer: credentials, which they get when they start, last for twelve hours.
 const MAX_AGE: Duration = Duration::from_secs(11 * 60 * 60);
@@ -48,7 +48,8 @@ impl Deref for Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         if let Some(instance) = self.instance.take() {
-            instance.kill();
+            // Whoever knows better has said so before.
+            instance.stop(Reason::Spindown);
             self.groups.change(&instance.function.key, |group| group.busy -= 1);
         }
     }

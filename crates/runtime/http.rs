@@ -84,6 +84,15 @@ impl Request {
     pub(crate) fn path(&self) -> &str {
         std::str::from_utf8(&self.head[self.path.0..self.path.1]).unwrap_or("")
     }
+
+    /// The value of a header of this name, in lower case; for those that few requests have.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let head = std::str::from_utf8(&self.head).ok()?;
+        head.split("\r\n").skip(1).find_map(|line| {
+            let (given, value) = line.split_once(':')?;
+            given.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
 }
 
 /// One end of a connection: reads requests one after the other.

@@ -1,4 +1,7 @@
-//! A running instance: its sandbox, its desk, its log, and the one task that keeps it.
+//! A running instance: its sandbox, its desk, its log, and the one task that keeps it. What it runs
+//! beside its first program is in `programs`.
+
+mod programs;
 
 use std::{
     io,
@@ -19,15 +22,19 @@ use tokio::{
 use crate::{
     api, bound,
     desk::Desk,
+    extensions::shutdown::Reason,
     function::{Function, Place, Surroundings},
     log::{self, Log, Taken},
     rest::Rest,
     sandbox::{Exit, Sandboxed},
     start::Initialization,
+    xray,
 };
+use programs::Programs;
+pub(crate) use programs::Role;
 
-/// Connections of one instance to the Runtime API at once.
-const MAX_CONNECTIONS: usize = 16;
+/// Connections of one instance to the Runtime API at once: its runtime's and its extensions'.
+const MAX_CONNECTIONS: usize = 32;
 /// Connections of one instance to the AWS API at once; more wait until one has ended. An instance
 /// may not use up the server's descriptors.
 const MAX_AWS_CONNECTIONS: usize = 256;
@@ -68,7 +75,7 @@ impl Unready<'_> {
 
 impl Drop for Unready<'_> {
     fn drop(&mut self) {
-        self.0.kill();
+        self.0.stop(Reason::Failure);
     }
 }
 
@@ -87,9 +94,10 @@ pub(crate) struct Instance {
     /// When it was started.
     pub(crate) born: Millis,
     /// Whether it stands still.
-    pub(crate) rest: Rest,
+    pub(crate) rest: Arc<Rest>,
     /// Its processes.
     pub(crate) sandboxed: Sandboxed,
+    programs: Programs,
     _slot: Slot,
 }
 
@@ -98,7 +106,7 @@ impl Instance {
     pub(crate) fn new(
         function: Arc<Function>,
         log: Arc<Log>,
-        sandboxed: Sandboxed,
+        (sandboxed, first): (Sandboxed, Role),
         slot: Slot,
         (initialization, born): (Initialization, Millis),
     ) -> Instance {
@@ -109,8 +117,9 @@ impl Instance {
             init_ms: Mutex::new(None),
             initialization,
             born,
-            rest: Rest::default(),
+            rest: Arc::default(),
             sandboxed,
+            programs: Programs::new(first),
             _slot: slot,
         }
     }
@@ -120,8 +129,19 @@ impl Instance {
         self.initialization == Initialization::Provisioned
     }
 
-    /// Ends it. Does not wait.
-    pub(crate) fn kill(&self) {
+    /// Ends it: at once, or if it has extensions as soon as they have been told. Does not wait. The
+    /// first reason stays.
+    pub(crate) fn stop(&self, reason: Reason) {
+        if self.desk.has_extensions() {
+            // Who stands still hears nothing.
+            self.wake();
+            self.programs.begin_end(reason);
+        } else {
+            self.kill();
+        }
+    }
+
+    fn kill(&self) {
         self.sandboxed.kill();
     }
 
@@ -155,17 +175,14 @@ impl Instance {
     /// Takes into the log what it has printed so far. Does not wait. Reads past tokio's readiness:
     /// an answer may overtake the event that says that a pipe is readable, not the bytes in it.
     pub(crate) fn drain(&self) {
-        for (which, pipe) in [&self.sandboxed.stdout, &self.sandboxed.stderr].iter().enumerate() {
-            let read = |buffer: &mut [u8]| Ok(rustix::io::read(pipe, buffer)?);
-            // A flood does not hold up its own report.
-            if self.log.take(which, read) == Taken::More {
-                self.log.take(which, read);
-            }
-        }
+        let first = self.programs.first_output();
+        self.log.drain(first, &self.sandboxed.stdout);
+        self.log.drain(first + 1, &self.sandboxed.stderr);
+        self.programs.drain(&self.log);
     }
 
     /// Serves its connections and its log until it ends, however that comes about.
-    pub(crate) async fn keep(&self, surroundings: &dyn Surroundings, clock: &Clock) {
+    pub(crate) async fn keep(&self, surroundings: &Arc<dyn Surroundings>, clock: &Clock) {
         let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
@@ -174,25 +191,31 @@ impl Instance {
         let mut open = [true; 2];
         let tended =
             async { tokio::join!(self.stand_still(clock), bound::keep_within(self, clock)) };
-        tokio::pin!(tended);
+        let output = self.programs.first_output();
+        let tracing = xray::serve(&self.sandboxed, &self.function, surroundings);
+        let beside = self.keep_programs(clock);
+        tokio::pin!(tended, tracing, beside);
         let mut tending = true;
         let exit = loop {
             tokio::select! {
-                exit = self.sandboxed.wait() => break exit,
+                exit = self.sandboxed.wait(), if self.programs.end_with_first() => break exit,
+                exit = &mut beside => break exit,
                 stream = accept(runtime_api, clock) => {
                     while connections.try_join_next().is_some() {}
                     if connections.len() < MAX_CONNECTIONS {
-                        connections.spawn(api::serve(stream, self.desk.clone()));
+                        connections.spawn(api::serve(stream, self.desk.clone(), self.log.clone()));
                     }
                 }
                 (stream, connection) = admit(aws_endpoint, &places, clock) => {
                     surroundings.serve(stream, Place { connection, room: room.clone() });
                 }
                 _ = stdout.readable(), if open[0] => {
-                    open[0] = self.log.take(0, |buffer| stdout.try_read(buffer)) != Taken::End;
+                    let read = |buffer: &mut [u8]| stdout.try_read(buffer);
+                    open[0] = self.log.take(output, read) != Taken::End;
                 }
                 _ = stderr.readable(), if open[1] => {
-                    open[1] = self.log.take(1, |buffer| stderr.try_read(buffer)) != Taken::End;
+                    let read = |buffer: &mut [u8]| stderr.try_read(buffer);
+                    open[1] = self.log.take(output + 1, read) != Taken::End;
                 }
                 () = self.log.begun(), if flush_at.is_none() => {
                     flush_at = Some(clock.now().plus(log::DELAY.as_millis() as u64));
@@ -202,6 +225,7 @@ impl Instance {
                     flush_at = None;
                     self.log.flush();
                 }
+                () = &mut tracing => {}
             }
         };
         self.end(exit);

@@ -5,10 +5,11 @@
 //! ready), `instance` (one that runs; `bound` keeps it within its memory, `rest` still between
 //! invocations), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
-//! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `languages/` and `installed` (what serves a runtime), `java` (our classes for a
-//! JVM, and its options), `sandbox/` (what an instance may not do), `init/` (its first process),
-//! `bootstrap/` (what runs inside).
+//! `desk` in between), `extensions/` (what runs beside a runtime), `log`, `platform` and `lines` (what
+//! is logged), `faults` (what Lambda says when the handler does not), `xray` (where it sends what it
+//! traces), `languages/` and `installed` (what serves a runtime), `java` (our classes for a JVM, and
+//! its options), `sandbox/` (what an instance may not do), `init/` (its first process), `bootstrap/`
+//! (what runs inside).
 
 mod api;
 mod bandwidth;
@@ -17,6 +18,7 @@ mod bound;
 mod config;
 mod desk;
 mod environment;
+mod extensions;
 mod faults;
 mod function;
 mod groups;
@@ -29,6 +31,7 @@ mod java;
 mod languages;
 mod lines;
 mod log;
+mod platform;
 mod pool;
 mod rest;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
@@ -36,6 +39,7 @@ mod sandbox;
 mod sdk;
 mod start;
 mod stream;
+mod xray;
 
 pub use config::{Config, Doctor, RuntimeFinding};
 pub use function::*;

@@ -1,161 +1,104 @@
-//! Lambda's own lines in a function's log, as text or as JSON records. Pure.
-
-use kit::Millis;
-use serde_json::{Value, json};
+//! Lambda's own lines in a function's log that is text. Those of one that is JSON are `platform`'s
+//! records. Pure.
 
 use crate::{
+    extensions::{roster::Extension, telemetry::Source},
     faults::Fault,
     function::{Function, Report},
-    start::Initialization,
+    platform::Event,
 };
 
-/// `INIT_START …`; `version` as in `python:3.13.v7`.
-pub(crate) fn init_start(
+/// The line of an event, if it has one.
+pub(crate) fn text(event: &Event<'_>, function: &Function) -> Option<String> {
+    Some(match event {
+        Event::InitStart { runtime: Some((version, arn)), .. } => {
+            format!("INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n")
+        }
+        // Written only when an init failed.
+        Event::InitReport { phase, millis, fault: Some(fault) } => {
+            let (phase, status) = (phase.name, fault.status());
+            format!("INIT_REPORT Init Duration: {millis:.2} ms\tPhase: {phase}\t{status}\n")
+        }
+        Event::Start { request_id, .. } => {
+            format!("START RequestId: {request_id} Version: {}\n", function.version)
+        }
+        Event::Fault(text) => text.clone(),
+        Event::End { request_id } => format!("END RequestId: {request_id}\n"),
+        Event::Report { request_id, trace, report, fault, .. } => {
+            report_line(function, request_id, report, *fault) + &xray_line(trace)
+        }
+        Event::Extension(extension) => extension_line(extension),
+        Event::Subscription { source, name, types } => {
+            let heading = match source {
+                Source::Telemetry => "TELEMETRY",
+                Source::Logs => "LOGS",
+            };
+            let types: Vec<String> = types.iter().map(|it| capitalized(it)).collect();
+            format!("{heading}\tName: {name}\tState: Subscribed\tTypes: [{}]\n", types.join(", "))
+        }
+        Event::InitStart { .. }
+        | Event::InitRuntimeDone { .. }
+        | Event::InitReport { .. }
+        | Event::RuntimeDone { .. } => return None,
+    })
+}
+
+fn report_line(
     function: &Function,
-    at: Millis,
-    version: &str,
-    arn: &str,
-    initialization: Initialization,
-) -> Option<String> {
-    if !function.logging.json {
-        return Some(format!(
-            "INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"
-        ));
-    }
-    let record = json!({
-        "initializationType": initialization.as_str(),
-        "phase": "init",
-        "runtimeVersion": version,
-        "runtimeVersionArn": arn,
-        "functionName": function.name,
-        "functionVersion": function.version,
-    });
-    platform(function, at, "platform.initStart", Level::Info, record)
-}
-
-/// `INIT_REPORT …`, written only when an init failed. `phase` is `init` or `invoke`.
-pub(crate) fn init_report(
-    function: &Function,
-    at: Millis,
-    init_ms: f64,
-    phase: &str,
-    initialization: Initialization,
-    fault: &Fault,
-) -> Option<String> {
-    if !function.logging.json {
-        let status = fault.status();
-        return Some(format!(
-            "INIT_REPORT Init Duration: {init_ms:.2} ms\tPhase: {phase}\t{status}\n"
-        ));
-    }
-    let record = json!({
-        "initializationType": initialization.as_str(),
-        "phase": phase,
-        "status": json_status(Some(fault)),
-        "errorType": json_error_type(Some(fault)),
-        "metrics": { "durationMs": round(init_ms) },
-    });
-    platform(function, at, "platform.initReport", Level::Warn, record)
-}
-
-/// `START …`.
-pub(crate) fn start(function: &Function, at: Millis, request_id: &str) -> Option<String> {
-    let version = &function.version;
-    if !function.logging.json {
-        return Some(format!("START RequestId: {request_id} Version: {version}\n"));
-    }
-    let record = json!({ "requestId": request_id, "version": version });
-    platform(function, at, "platform.start", Level::Info, record)
-}
-
-/// `END …`; JSON logs have none.
-pub(crate) fn end(function: &Function, request_id: &str) -> Option<String> {
-    (!function.logging.json).then(|| format!("END RequestId: {request_id}\n"))
-}
-
-/// `REPORT …`.
-pub(crate) fn report(
-    function: &Function,
-    at: Millis,
     request_id: &str,
     report: &Report,
     fault: Option<&Fault>,
-) -> Option<String> {
-    if function.logging.json {
-        let level = if fault.is_some() { Level::Warn } else { Level::Info };
-        let record = json_report(function, request_id, report, fault);
-        return platform(function, at, "platform.report", level, record);
-    }
+) -> String {
     let Report { duration_ms, billed_ms, max_memory_mib, .. } = report;
     let init = report.init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
     let status = fault.map(Fault::status).unwrap_or_default();
-    Some(format!(
+    format!(
         "REPORT RequestId: {request_id}\tDuration: {duration_ms:.2} ms\t\
          Billed Duration: {billed_ms} ms\tMemory Size: {} MB\t\
          Max Memory Used: {max_memory_mib} MB\t{init}{status}\n",
         function.memory_mib
-    ))
+    )
 }
 
-fn json_report(
-    function: &Function,
-    request_id: &str,
-    report: &Report,
-    fault: Option<&Fault>,
-) -> Value {
-    let mut metrics = json!({
-        "durationMs": round(report.duration_ms),
-        "billedDurationMs": report.billed_ms,
-        "memorySizeMB": function.memory_mib,
-        "maxMemoryUsedMB": report.max_memory_mib,
-    });
-    if let Some(init_ms) = report.init_ms {
-        metrics["initDurationMs"] = json!(round(init_ms));
-    }
-    let mut record =
-        json!({ "requestId": request_id, "metrics": metrics, "status": json_status(fault) });
-    if let Some(error_type) = json_error_type(fault) {
-        record["errorType"] = json!(error_type);
-    }
-    record
-}
-
-fn json_status(fault: Option<&Fault>) -> &'static str {
-    match fault {
-        None => "success",
-        Some(Fault::Timeout(_)) => "timeout",
-        Some(_) => "error",
+/// What a report says of a trace that is sampled.
+fn xray_line(trace: &str) -> String {
+    let part = |name: &str| trace.split(';').find_map(|part| part.trim().strip_prefix(name));
+    match (part("Root="), part("Parent="), part("Sampled=")) {
+        (Some(root), Some(parent), Some("1")) => {
+            format!("XRAY TraceId: {root}\tSegmentId: {parent}\tSampled: true\t\n")
+        }
+        _ => String::new(),
     }
 }
 
-fn json_error_type(fault: Option<&Fault>) -> Option<String> {
-    fault.filter(|fault| !matches!(fault, Fault::Timeout(_))).map(Fault::error_type)
+fn extension_line(extension: &Extension) -> String {
+    let events: Vec<&str> = extension.events.iter().map(|event| event.as_str()).collect();
+    let error = extension.error_type.as_ref();
+    let error = error.map(|it| format!("\tError Type: {it}")).unwrap_or_default();
+    format!(
+        "EXTENSION\tName: {}\tState: {}\tEvents: [{}]{error}\n",
+        extension.name,
+        extension.state.as_str(),
+        events.join(", ")
+    )
 }
 
-/// Levels of system logs, least first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Debug,
-    Info,
-    Warn,
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(1.min(word.len()));
+    first.to_uppercase() + rest
 }
 
-fn platform(
-    function: &Function,
-    at: Millis,
-    kind: &str,
-    level: Level,
-    record: Value,
-) -> Option<String> {
-    let wanted = match function.logging.system_level.as_str() {
-        "DEBUG" => Level::Debug,
-        "WARN" => Level::Warn,
-        _ => Level::Info,
-    };
-    let line = json!({ "time": at.iso8601(), "type": kind, "record": record });
-    (level >= wanted).then(|| format!("{line}\n"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn round(millis: f64) -> f64 {
-    (millis * 1000.0).round() / 1000.0
+    #[test]
+    fn only_sampled_traces_are_told() {
+        let (root, parent) = ("1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8");
+        let line = |sampled| xray_line(&format!("Root={root};Parent={parent};Sampled={sampled}"));
+        let told = format!("XRAY TraceId: {root}\tSegmentId: {parent}\tSampled: true\t\n");
+        assert_eq!(line("1"), told);
+        assert_eq!(line("0"), "");
+        assert_eq!(xray_line(""), "");
+    }
 }

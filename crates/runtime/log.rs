@@ -4,6 +4,7 @@
 
 use std::{
     io,
+    os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -12,7 +13,11 @@ use bytes::Bytes;
 use kit::{Clock, Millis, ids};
 use tokio::sync::Notify;
 
-use crate::function::{Function, LogLine, LogSink};
+use crate::{
+    extensions::telemetry::{Printed, Telemetry},
+    function::{Function, LogLine, LogSink},
+    platform::Event,
+};
 
 /// Lines reach the sink at the latest this long after they were printed.
 pub(crate) const DELAY: Duration = Duration::from_millis(100);
@@ -43,6 +48,8 @@ pub(crate) enum Taken {
 
 /// A log stream that is being written.
 pub(crate) struct Log {
+    /// Whom else all of it goes to.
+    pub(crate) telemetry: Telemetry,
     function: Arc<Function>,
     stream: String,
     sink: Arc<dyn LogSink>,
@@ -54,8 +61,8 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct State {
-    /// Unfinished lines of standard output and standard error.
-    unfinished: [Vec<u8>; 2],
+    /// Unfinished lines of standard output and standard error, first the runtime's.
+    unfinished: Vec<Vec<u8>>,
     batch: Vec<LogLine>,
     batch_bytes: usize,
     tail: Vec<u8>,
@@ -67,8 +74,13 @@ impl Log {
     pub(crate) fn new(function: &Arc<Function>, sink: Arc<dyn LogSink>, clock: Clock) -> Log {
         let day = clock.now().iso8601()[..10].replace('-', "/");
         let stream = format!("{day}/[{}]{}", function.version, ids::hex::<16>());
-        let (state, begun) = (Mutex::default(), Notify::new());
-        Log { function: function.clone(), stream, sink, clock, state, begun }
+        let (state, begun, telemetry) = (Mutex::default(), Notify::new(), Telemetry::default());
+        Log { telemetry, function: function.clone(), stream, sink, clock, state, begun }
+    }
+
+    /// Whose log it is.
+    pub(crate) fn function(&self) -> &Arc<Function> {
+        &self.function
     }
 
     /// `YYYY/MM/DD/[version]32 hex digits`.
@@ -76,19 +88,32 @@ impl Log {
         &self.stream
     }
 
-    /// Writes one of Lambda's own lines, newline included.
+    /// Writes a line of ours, newline included.
     pub(crate) fn write(&self, text: String) {
         let now = self.clock.now();
         self.change(|state| state.push(now, text));
     }
 
-    /// Begins the tail of a new invocation with its first line.
-    pub(crate) fn begin_tail(&self, text: String) {
+    /// Tells what has happened, in the log's own way.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
         let now = self.clock.now();
-        self.change(|state| {
-            state.tail.clear();
-            state.push(now, text);
-        });
+        if let Some(line) = event.line(&self.function, now) {
+            self.change(|state| state.push(now, line));
+        }
+        if self.telemetry.is_wanted() {
+            self.telemetry.tell(event, &self.function, now);
+        }
+    }
+
+    /// Whether anybody reads more than the lines of a log in text.
+    pub(crate) fn wants_details(&self) -> bool {
+        self.function.logging.json || self.telemetry.is_wanted()
+    }
+
+    /// Begins the tail of a new invocation with its first event.
+    pub(crate) fn begin_tail(&self, event: &Event<'_>) {
+        self.state().tail.clear();
+        self.tell(event);
     }
 
     /// The last 4 KiB since [`Log::begin_tail`].
@@ -98,8 +123,8 @@ impl Log {
         Bytes::copy_from_slice(&state.tail[from..])
     }
 
-    /// Takes what `read` reads of standard output (0) or error (1), until it would wait, has
-    /// ended, or it is others' turn.
+    /// Takes what `read` reads of standard output (0) or error (1) of the runtime, or of an extension
+    /// (from 2 on), until it would wait, has ended, or it is others' turn.
     pub(crate) fn take(
         &self,
         which: usize,
@@ -115,7 +140,8 @@ impl Log {
                     Ok(0) => return result = Taken::End,
                     Ok(read) => {
                         taken += read;
-                        state.take(which, &buffer[..read], now);
+                        let printed = |state: &mut _, text| self.printed(state, which, now, text);
+                        state.take(which, &buffer[..read], printed);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -128,17 +154,34 @@ impl Log {
         result
     }
 
+    /// Takes what there is in a pipe, past tokio's readiness.
+    pub(crate) fn drain(&self, which: usize, pipe: impl AsFd) {
+        let read = |buffer: &mut [u8]| Ok(rustix::io::read(&pipe, buffer)?);
+        // A flood does not hold up its own report.
+        if self.take(which, read) == Taken::More {
+            self.take(which, read);
+        }
+    }
+
     /// Ends lines that were printed without a newline: their invocation is over.
     pub(crate) fn finish_lines(&self) {
         let now = self.clock.now();
         self.change(|state| {
-            for which in 0..2 {
+            for which in 0..state.unfinished.len() {
                 let line = std::mem::take(&mut state.unfinished[which]);
                 if !line.is_empty() {
-                    state.push(now, text(&line));
+                    self.printed(state, which, now, text(&line));
                 }
             }
         });
+    }
+
+    fn printed(&self, state: &mut State, which: usize, at: Millis, text: String) {
+        if self.telemetry.is_wanted() {
+            let printed = if which < 2 { Printed::Function } else { Printed::Extension };
+            self.telemetry.line(printed, self.function.logging.json, at, &text);
+        }
+        state.push(at, text);
     }
 
     /// Resolves when there is something to flush.
@@ -196,7 +239,10 @@ impl State {
         self.batch.push(LogLine { at, text });
     }
 
-    fn take(&mut self, which: usize, bytes: &[u8], now: Millis) {
+    fn take(&mut self, which: usize, bytes: &[u8], printed: impl Fn(&mut State, String)) {
+        if self.unfinished.len() <= which {
+            self.unfinished.resize_with(which + 1, Vec::new);
+        }
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             for part in part.chunks(LINE_BYTES) {
                 let line = &mut self.unfinished[which];
@@ -204,7 +250,7 @@ impl State {
                 if line.ends_with(b"\n") || line.len() >= LINE_BYTES {
                     let text = text(line);
                     line.clear();
-                    self.push(now, text);
+                    printed(self, text);
                 }
             }
         }
@@ -220,13 +266,21 @@ fn text(line: &[u8]) -> String {
 }
 
 #[cfg(test)]
+impl Log {
+    /// Of a function that logs nowhere.
+    pub(crate) fn for_tests() -> Log {
+        Log::new(&tests::function(), Arc::new(tests::Kept::default()), Clock::default())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::function::{Logging, Tracing};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     #[derive(Default)]
-    struct Kept {
+    pub(super) struct Kept {
         lines: Mutex<Vec<String>>,
         full: AtomicBool,
     }
@@ -241,7 +295,7 @@ mod tests {
         }
     }
 
-    fn function() -> Arc<Function> {
+    pub(super) fn function() -> Arc<Function> {
         Arc::new(Function {
             key: "k".into(),
             name: "f".into(),
@@ -320,8 +374,8 @@ mod tests {
     fn the_tail_is_the_last_4_kib_of_the_invocation() {
         let log = Log::new(&function(), Arc::new(Kept::default()), Clock::default());
         log.write("before\n".into());
-        log.begin_tail("START\n".into());
-        assert_eq!(log.tail(), "START\n");
+        log.begin_tail(&Event::Start { request_id: "r", trace: "" });
+        assert_eq!(log.tail(), "START RequestId: r Version: $LATEST\n");
         (0..10_000).for_each(|i| log.write(format!("{i}\n")));
         let tail = log.tail();
         assert_eq!(tail.len(), 4096);

@@ -28,25 +28,26 @@ use tokio::{
 use crate::{
     bootstrap::Bootstraps,
     config::{Config, Doctor},
+    extensions::{launch, shutdown::Reason},
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
     installed::Installations,
     instance::{Instance, Slot, Unready},
-    invoke,
+    invoke::{self, Remainder, Then},
     languages::{Languages, Preference},
-    lines,
     log::Log,
+    platform::{Event, Phase},
     pool::provision::Provisions,
     sandbox::{Isolation, Sandboxer},
-    start::{HostIds, Initialization, NotStarted, StartKind, Starter},
+    start::{HostIds, NotStarted, StartKind, Starter},
     stream::{Destination, Outlet, Streamed},
 };
 
 /// Lambda's limit of an init before the first invocation.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
-/// Within this time the end of a failed instance is seen.
-const SEEN_TO_END: Duration = Duration::from_secs(1);
+/// Within this time the end of a failed instance is seen: its extensions have two seconds of it.
+const SEEN_TO_END: Duration = Duration::from_secs(3);
 /// How often idle instances are looked at.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 /// An instance that has answered asks for its next event within this time, as a rule.
@@ -176,14 +177,14 @@ impl Pool {
     /// The function's code or configuration was changed: instances of this key stop, those that
     /// are busy after their request.
     pub fn retire(&self, key: &str) {
-        self.groups.retire(key).iter().for_each(|instance| instance.kill());
+        self.groups.retire(key).iter().for_each(|instance| instance.stop(Reason::Spindown));
     }
 
     /// Stops all instances, and waits until nothing of them is left.
     pub async fn shutdown(&self) {
         self.starting.close();
         self.provisions.close();
-        self.groups.stop().iter().for_each(|instance| instance.kill());
+        self.groups.stop().iter().for_each(|instance| instance.stop(Reason::Spindown));
         self.stop.send_replace(true);
         loop {
             let tasks = std::mem::take(&mut *self.tasks());
@@ -237,7 +238,7 @@ impl Pool {
         if self.taken.load(Ordering::Acquire) >= self.config.max_instances {
             let evicted = self.groups.evict();
             let limit = self.config.max_instances;
-            evicted.ok_or(RuntimeError::Saturated { limit })?.kill();
+            evicted.ok_or(RuntimeError::Saturated { limit })?.stop(Reason::Spindown);
         }
         Ok(Slot::take(&self.taken))
     }
@@ -300,55 +301,52 @@ impl Pool {
     ) -> Result<(Arc<Instance>, f64), NotStarted> {
         let provider = self.starter.provider(function).await;
         let provider = provider.map_err(NotStarted::Machine)?;
-        // Of an image there is no runtime version to tell.
-        if phase.name == "init" && function.image.is_none() {
-            let (now, label) = (self.clock.now(), provider.label());
-            let arn = provider.arn(&function.region);
-            let line = lines::init_start(function, now, &label, &arn, phase.initialization);
-            line.into_iter().for_each(|line| log.write(line));
+        let extensions = launch::found(function);
+        log.telemetry.begin(!extensions.is_empty());
+        if phase.name == "init" {
+            let (label, arn) = (provider.label(), provider.arn(&function.region));
+            // Of an image there is no runtime version to tell.
+            let runtime = function.image.is_none().then_some((&*label, &*arn));
+            log.tell(&Event::InitStart { phase, runtime });
             provider.warning.iter().for_each(|warning| log.write(warning.clone()));
         }
         let began = Instant::now();
         let ready = async {
-            let launched =
-                self.starter.launch(function, &provider, log, slot, phase.initialization);
-            let instance = launched.await?;
+            let launched = self.starter.launch(
+                function,
+                (&provider, extensions),
+                log,
+                slot,
+                phase.initialization,
+            );
+            let (instance, after) = launched.await?;
             self.spawn(self.clone().keep(instance.clone()));
             let unready = Unready(&instance);
-            self.starter.await_init(&instance, began, limit).await?;
+            self.starter.await_init(&instance, after, (began, limit), phase).await?;
             unready.ready();
             Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
         };
         let ready = ready.await;
         match &ready {
             Ok((_, init_ms)) => {
+                if log.wants_details() {
+                    log.tell(&Event::InitReport { phase, millis: *init_ms, fault: None });
+                }
                 let kind = StartKind::Exec;
                 tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
             }
             Err(NotStarted::Function(fault, init_ms)) => {
-                self.report_init(function, log, fault, *init_ms, phase);
+                if phase.name == "init" && !matches!(fault, Fault::Timeout(_)) {
+                    let text = fault.log_text("", &self.clock.now().iso8601());
+                    text.into_iter().for_each(|text| log.tell(&Event::Fault(text)));
+                }
+                let (millis, fault) = (*init_ms, Some(fault));
+                log.tell(&Event::InitReport { phase, millis, fault });
+                log.flush();
             }
             Err(NotStarted::Machine(_)) => {}
         }
         ready
-    }
-
-    fn report_init(
-        &self,
-        function: &Function,
-        log: &Log,
-        fault: &Fault,
-        init_ms: f64,
-        phase: Phase,
-    ) {
-        let now = self.clock.now();
-        if phase.name == "init" && !matches!(fault, Fault::Timeout(_)) {
-            fault.log_text("", &now.iso8601()).into_iter().for_each(|line| log.write(line));
-        }
-        let Phase { name, initialization } = phase;
-        let report = lines::init_report(function, now, init_ms, name, initialization, fault);
-        report.into_iter().for_each(|line| log.write(line));
-        log.flush();
     }
 
     /// Lambda's answer to a failed init: once more, within the invocation and its timeout.
@@ -382,9 +380,15 @@ impl Pool {
         destination: Destination,
     ) -> Outcome {
         let ran = invoke::run(&busy, &self.clock, invocation, left, destination).await;
-        let (outcome, reusable) = ran;
-        if !reusable {
-            return outcome;
+        let (outcome, then) = ran;
+        match then {
+            Then::Reuse => {}
+            Then::Await(remainder) => {
+                self.groups.settling(&busy);
+                self.spawn(self.clone().finish(busy, remainder));
+                return outcome;
+            }
+            Then::End => return outcome,
         }
         match busy.desk.settled_now() {
             Some(true) => self.groups.release(busy),
@@ -407,13 +411,22 @@ impl Pool {
         }
     }
 
+    /// Releases an instance when its extensions are done with an invocation, unless they never are.
+    async fn finish(self: Arc<Self>, busy: Busy, remainder: Box<Remainder>) {
+        let reusable = invoke::finish(&busy, &self.clock, remainder).await;
+        self.groups.settled(&busy);
+        if reusable {
+            self.groups.release(busy);
+        }
+    }
+
     async fn keep(self: Arc<Self>, instance: Arc<Instance>) {
-        let keeping = instance.keep(&*self.starter.surroundings, &self.clock);
+        let keeping = instance.keep(&self.starter.surroundings, &self.clock);
         tokio::pin!(keeping);
         tokio::select! {
             () = &mut keeping => {}
             () = self.stopping() => {
-                instance.kill();
+                instance.stop(Reason::Spindown);
                 keeping.await;
             }
         }
@@ -425,7 +438,8 @@ impl Pool {
     /// Stops what has idled for too long, until the pool stops.
     async fn reap(self: Arc<Self>) {
         while self.clock.within(REAP_EVERY, self.stopping()).await.is_none() {
-            self.groups.expired(self.config.idle).iter().for_each(|instance| instance.kill());
+            let expired = self.groups.expired(self.config.idle);
+            expired.iter().for_each(|instance| instance.stop(Reason::Spindown));
             while self.tasks().try_join_next().is_some() {}
         }
     }
@@ -442,21 +456,6 @@ impl Pool {
     fn tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().expect("nothing panics while it holds this lock")
     }
-}
-
-/// In which of its phases a start is, and what for.
-#[derive(Clone, Copy)]
-struct Phase {
-    /// `init` or `invoke`, as logs say.
-    name: &'static str,
-    initialization: Initialization,
-}
-
-impl Phase {
-    const INIT: Phase = Phase { name: "init", initialization: Initialization::OnDemand };
-    /// The init that is tried once more, for a request.
-    const INVOKE: Phase = Phase { name: "invoke", initialization: Initialization::OnDemand };
-    const PROVISIONED: Phase = Phase { name: "init", initialization: Initialization::Provisioned };
 }
 
 fn languages(config: &Config, bootstraps: &Bootstraps) -> Languages {

@@ -17,13 +17,18 @@ use crate::{
     bootstrap::Bootstraps,
     desk::Init,
     environment::{self, Surrounded},
+    extensions::{
+        launch::{self, After, External},
+        shutdown::Reason,
+    },
     faults::Fault,
     function::{Function, RuntimeError, Surroundings},
     image,
-    instance::{Instance, Slot},
+    instance::{Instance, Role, Slot},
     java,
     languages::{Language, Languages, Provider},
     log::Log,
+    platform::{Event, Phase},
     sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
     sdk,
 };
@@ -112,15 +117,16 @@ impl Starter {
         Err(RuntimeError::NoInterpreter(text.into()))
     }
 
-    /// Starts the function's processes. Returns before their init is over.
+    /// Starts the function's processes. Returns before their init is over; where there are
+    /// extensions, with the rest that is to be started.
     pub(crate) async fn launch(
         &self,
         function: &Arc<Function>,
-        provider: &Provider,
+        (provider, extensions): (&Provider, Vec<External>),
         log: &Arc<Log>,
         slot: Slot,
         initialization: Initialization,
-    ) -> Result<Arc<Instance>, NotStarted> {
+    ) -> Result<(Arc<Instance>, Option<After>), NotStarted> {
         let credentials = self.surroundings.credentials(function).await;
         let bootstrap = match provider.language {
             Language::Java => Some(java::classes(&self.bootstraps.java, provider)),
@@ -144,23 +150,38 @@ impl Starter {
             _ => None,
         };
         let spec = self.spec(&of).map_err(NotStarted::Machine)?;
-        let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
-        let sandboxed = started.map_err(|error| match &function.image {
-            Some(image) => image::not_started(image, error),
-            None if provider.brings_client() => not_started(error, Some(BASE_IMAGE_BOOTSTRAP)),
-            None => {
-                let bootstrap = own.is_some().then_some("/var/task/bootstrap");
-                not_started(error, exec_wrapper(&of).or(bootstrap))
-            }
-        })?;
+        launch::check(log, &extensions)?;
+        let mut after = None;
+        let started = self.sandboxer.start(spec, |view| {
+            let runtime = program(&of, own.as_deref(), view);
+            let extensions = launch::programs(&extensions, &runtime, view);
+            let folder = match &function.image {
+                Some(image) => image::root(image).folder,
+                None => view.path(&function.code),
+            };
+            let (first, rest) = After::divide(extensions, runtime, folder);
+            after = rest;
+            first
+        });
+        let sandboxed =
+            started.await.map_err(|error| match (extensions.first(), &function.image) {
+                (Some(first), _) => launch::not_started(log, first, error),
+                (None, Some(image)) => image::not_started(image, error),
+                (None, None) if provider.brings_client() => {
+                    not_started(error, Some(BASE_IMAGE_BOOTSTRAP))
+                }
+                (None, None) => {
+                    let bootstrap = own.is_some().then_some("/var/task/bootstrap");
+                    not_started(error, exec_wrapper(&of).or(bootstrap))
+                }
+            })?;
         let (function, log) = (function.clone(), log.clone());
-        Ok(Arc::new(Instance::new(
-            function,
-            log,
-            sandboxed,
-            slot,
-            (initialization, self.clock.now()),
-        )))
+        let first = extensions.first().map(|first| Role::Extension(first.name.clone()));
+        let first = first.unwrap_or(Role::Runtime);
+        let born = (initialization, self.clock.now());
+        let instance = Instance::new(function, log, (sandboxed, first), slot, born);
+        extensions.iter().for_each(|extension| instance.desk.start_extension(&extension.name));
+        Ok((Arc::new(instance), after))
     }
 
     fn spec(&self, of: &Surrounded<'_>) -> Result<Spec, RuntimeError> {
@@ -198,26 +219,53 @@ impl Starter {
     /// Waits for the end of the instance's init, at most `limit`.
     pub(crate) async fn await_init(
         &self,
-        instance: &Instance,
-        began: Instant,
-        limit: Duration,
+        instance: &Arc<Instance>,
+        after: Option<After>,
+        (began, limit): (Instant, Duration),
+        phase: Phase,
     ) -> Result<(), NotStarted> {
-        let init = self.clock.within(limit, instance.desk.init()).await;
-        let millis = began.elapsed().as_secs_f64() * 1000.0;
-        let fault = match init {
-            Some(Init::Ready) => {
-                instance.begin_throttle();
-                return Ok(());
+        let init = self.clock.within(limit, async {
+            if let Some(after) = after {
+                instance.start_rest(after).await;
             }
-            Some(Init::Failed(reported)) => Fault::Init(reported),
-            Some(Init::Exited(exit)) => Fault::Exit(exit),
-            None => Fault::Timeout(limit.as_millis() as u64),
+            instance.desk.runtime_began().await;
+            if instance.desk.has_begun() && instance.log.wants_details() {
+                instance.log.tell(&Event::InitRuntimeDone { phase, fault: None });
+            }
+            instance.desk.init().await
+        });
+        let init = init.await;
+        let millis = began.elapsed().as_secs_f64() * 1000.0;
+        let fault = fault_of(init, limit);
+        if let (Some(fault), false, true) =
+            (&fault, instance.desk.has_begun(), instance.log.wants_details())
+        {
+            instance.log.tell(&Event::InitRuntimeDone { phase, fault: Some(fault) });
+        }
+        for extension in instance.desk.extensions() {
+            instance.log.tell(&Event::Extension(&extension));
+        }
+        instance.log.telemetry.close();
+        let Some(fault) = fault else {
+            instance.begin_throttle();
+            return Ok(());
         };
         instance.drain();
         instance.log.finish_lines();
-        instance.kill();
+        instance.stop(Reason::of(&fault));
         Err(NotStarted::Function(fault, millis))
     }
+}
+
+/// Why an init failed, if it did; none: it took longer than `limit`.
+fn fault_of(init: Option<Init>, limit: Duration) -> Option<Fault> {
+    Some(match init {
+        Some(Init::Ready) => return None,
+        Some(Init::Failed(reported)) => Fault::Init(reported),
+        Some(Init::Exited(exit)) => Fault::Exit(exit),
+        Some(Init::Crashed(crash)) => Fault::Extension(crash),
+        None => Fault::Timeout(limit.as_millis() as u64),
+    })
 }
 
 /// Host user ids of functions: none shares its id with another.

@@ -1,5 +1,5 @@
 //! What function instances are given from the rest of the server: credentials of their role, a way
-//! to the AWS API, and a place for their logs.
+//! to the AWS API, and places for their logs and for what they trace.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -63,6 +63,12 @@ impl Surroundings for InstanceSurroundings {
     fn serve(&self, connection: TcpStream, place: Place) {
         if let Some(serve) = self.serve.get() {
             serve(connection, place);
+        }
+    }
+
+    fn keep_segments(&self, function: &Arc<Function>, documents: Vec<String>, dropped: u64) {
+        if let Some(traces) = self.directory.traces() {
+            traces.keep(function.account, &function.region, documents, dropped);
         }
     }
 }

@@ -67,7 +67,9 @@ def test_forged_and_untimely_requests_are_refused(insider, run_inside, unharmed)
 
     answers = run_inside(attack, function=insider)
     invalid_id, invalid_state = [400, "InvalidRequestID"], [403, "InvalidStateTransition"]
-    assert answers == [invalid_id] * 5 + [invalid_state] * 2 + [[404, None]] * 5
+    nobody = [403, "Extension.MissingExtensionIdentifier"]
+    unknown = [404, None]
+    assert answers == [invalid_id] * 5 + [invalid_state] * 2 + [unknown] * 2 + [nobody] + [unknown] * 2
     unharmed()
 
 

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from image_registry import ARCHITECTURE, MANIFEST, MANIFEST_LIST, layer, special
-from lampejo_server import PYTHON, ROLE, package
+from lampejo_server import PYTHON, ROLE, eventually, package
 
 FAST = {"Delay": 0.02, "MaxAttempts": 500}
 
@@ -426,3 +426,21 @@ def test_registries_are_set_and_logged_in_to(
     with start(environment=environment) as server:
         create(server, name, ecr)
         assert ask(server, name, "folder") == "/"
+
+
+def test_extensions_of_an_image_run_beside_it(server, registry, base, build, name):
+    extension = layer(("opt/extensions/native", build("image_extension.c"), 0o755))
+    image, _ = registry.push(name, [base, extension], Entrypoint=["/bin/client"], Cmd=["app.handler"])
+    create(server, name, image)
+    ask(server, name, {})
+    line = "EXTENSION\tName: native\tState: Ready\tEvents: [INVOKE, SHUTDOWN]"
+    eventually(lambda: line in server.log_lines(name), "its line in the log")
+    server.client("lambda").update_function_configuration(FunctionName=name, Description="new")
+
+    def told():
+        lines = [line for line in server.log_lines(name) if line.startswith("native ")]
+        return [json.loads(line.split(" ", 1)[1]) for line in lines]
+
+    events = eventually(lambda: len(told()) == 2 and told(), "invocation and end")
+    assert [event["eventType"] for event in events] == ["INVOKE", "SHUTDOWN"]
+    assert events[1]["shutdownReason"] == "spindown"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Busy, Group, Groups, Idle};
-use crate::instance::Instance;
+use crate::{extensions::shutdown::Reason, instance::Instance};
 
 impl Groups {
     /// From now on so many of a function's instances are always ready. Takes out what idles beyond
@@ -42,13 +42,13 @@ impl Groups {
         let mut state = self.state();
         let stopping = state.stopping;
         let Some(group) = state.groups.get_mut(&instance.function.key) else {
-            return instance.kill();
+            return instance.stop(Reason::Spindown);
         };
         // One that ended before this is forgotten already.
         let ended = instance.desk.settled_now() == Some(false);
         let wanted = group.generation == generation && group.provisioned.len() < group.kept;
         if stopping || ended || !wanted {
-            return instance.kill();
+            return instance.stop(Reason::Spindown);
         }
         group.provisioned.push(instance.clone());
         group.busy += 1;

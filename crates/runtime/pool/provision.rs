@@ -13,10 +13,12 @@ use std::{
 use kit::Millis;
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Phase, Pool, STARTS_PER_CPU};
+use super::{Pool, STARTS_PER_CPU};
 use crate::{
+    extensions::shutdown::Reason,
     function::{Function, RuntimeError},
     log::Log,
+    platform::Phase,
     start::NotStarted,
 };
 
@@ -99,7 +101,7 @@ impl Pool {
         }
         for (function, count) in &wants {
             let surplus = self.groups.keep(&function.key, *count);
-            surplus.iter().for_each(|instance| instance.kill());
+            surplus.iter().for_each(|instance| instance.stop(Reason::Spindown));
         }
         if self.provisions.want(family, wants) {
             self.spawn(self.clone().tend(family.to_owned()));
@@ -125,7 +127,7 @@ impl Pool {
                 }
                 Step::LetGo(keys) => {
                     let surplus = keys.iter().flat_map(|key| self.groups.keep(key, 0));
-                    surplus.for_each(|instance| instance.kill());
+                    surplus.for_each(|instance| instance.stop(Reason::Spindown));
                 }
                 Step::Wait(until) => tokio::select! {
                     () = changed.notified() => {}

@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
     net::{
         AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-        SocketFlags, SocketType, ipproto, sockopt,
+        SocketFlags, SocketType, sockopt,
     },
     process::Signal,
     thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets},
@@ -29,7 +29,7 @@ use super::{
     landlock,
     plan::{Cage, Plain, Plan, Work},
     protocol::{CONTROL, HELLO, LISTENERS},
-    start::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT},
+    start::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT, XRAY_PORT},
 };
 
 /// User and group of Lambda's instances.
@@ -86,8 +86,11 @@ fn enter(cage: &Cage, control: BorrowedFd<'_>) -> Result<(), Failure> {
     loopback_up().at(Step::Loopback)?;
     let api = listen(RUNTIME_API_PORT).at(Step::Listen)?;
     let aws = listen(AWS_ENDPOINT_PORT).at(Step::Listen)?;
-    hand_over(control, &[api.as_fd(), aws.as_fd()]).at(Step::Listen)?;
-    drop((api, aws));
+    let xray = listen(XRAY_PORT).at(Step::Listen)?;
+    let segments = bind(SocketType::DGRAM, XRAY_PORT).at(Step::Listen)?;
+    let sockets = [api.as_fd(), aws.as_fd(), xray.as_fd(), segments.as_fd()];
+    hand_over(control, &sockets).at(Step::Listen)?;
+    drop((api, aws, xray, segments));
     cage.root.build().map_err(|(entry, errno)| Failure { step: Step::Root, entry, errno })?;
     cage.root.mount_tmp().at(Step::Tmp)?;
     cage.root.mount_proc().at(Step::Proc)?;
@@ -172,20 +175,23 @@ fn loopback_up() -> Result<(), Errno> {
 }
 
 fn listen(port: u16) -> Result<OwnedFd, Errno> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        Some(ipproto::TCP),
-    )?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    let socket = bind(SocketType::STREAM, port)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket)
 }
 
+fn bind(kind: SocketType, port: u16) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, None)?;
+    if kind == SocketType::STREAM {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(socket)
+}
+
 fn hand_over(control: BorrowedFd<'_>, sockets: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
         return Err(Errno::NOBUFS);

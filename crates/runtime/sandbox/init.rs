@@ -144,7 +144,7 @@ pub(super) enum Report {
 impl Message {
     pub(super) fn receive(socket: impl AsFd, flags: RecvFlags) -> Result<Message, Errno> {
         let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2), ScmCredentials(1))];
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [0u8; 16];
         let received = rustix::net::recvmsg(

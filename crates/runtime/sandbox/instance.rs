@@ -14,7 +14,7 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::{
     io::unix::AsyncFd,
-    net::{TcpListener, unix::pipe},
+    net::{TcpListener, UdpSocket, unix::pipe},
     task::spawn_blocking,
 };
 
@@ -24,7 +24,7 @@ use super::{
     init::Output,
     memory::{Account, Holds},
     running::{Channel, Status},
-    start::Started,
+    start::{Sockets, Started},
 };
 
 /// A running instance. Dropping it kills it and everything it started.
@@ -35,6 +35,10 @@ pub(crate) struct Sandboxed {
     pub(crate) runtime_api: TcpListener,
     /// Where the instance looks for AWS; served by the host.
     pub(crate) aws_endpoint: TcpListener,
+    /// Where it asks the X-Ray daemon; served by the host.
+    pub(crate) xray: TcpListener,
+    /// Where it sends the X-Ray daemon its segments.
+    pub(crate) segments: UdpSocket,
     /// What it prints.
     pub(crate) stdout: pipe::Receiver,
     /// What it prints as errors.
@@ -60,7 +64,8 @@ pub(crate) struct Exit {
 impl Sandboxed {
     /// Inside the tokio runtime.
     pub(super) fn new(started: Started) -> io::Result<Sandboxed> {
-        let Started { pid, body, control, listeners: [api, aws], output } = started;
+        let Started { pid, body, control, sockets, output } = started;
+        let Sockets { listeners: [api, aws, xray], segments } = sockets;
         let Output { stdout, stderr } = output;
         // SAFETY: a `Body` has its pidfd open until it is dropped, and the `AsyncFd` owns it.
         let body = unsafe { AsyncFd::register(body) }?;
@@ -70,6 +75,8 @@ impl Sandboxed {
             control: control.map(Channel::new).transpose()?,
             runtime_api: TcpListener::from_std(api)?,
             aws_endpoint: TcpListener::from_std(aws)?,
+            xray: TcpListener::from_std(xray)?,
+            segments: UdpSocket::from_std(segments)?,
             stdout: pipe::Receiver::from_owned_fd(stdout)?,
             stderr: pipe::Receiver::from_owned_fd(stderr)?,
             exit: OnceLock::new(),
@@ -215,6 +222,16 @@ impl Body {
 
     fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+
+    /// Another handle of the first process.
+    pub(super) fn first(&self) -> io::Result<OwnedFd> {
+        self.pidfd.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
+    }
+
+    /// Whether the kernel has killed something in here for want of memory.
+    pub(super) fn oom_killed(&self) -> bool {
+        self.held().cgroup.as_ref().is_some_and(Cgroup::oom_killed)
     }
 
     /// Signals it and its process group, if it has not ended. An init heeds no signal but this one.

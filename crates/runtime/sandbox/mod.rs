@@ -10,6 +10,7 @@
 
 mod cgroup;
 mod child;
+mod dial;
 mod doctor;
 mod failure;
 mod init;
@@ -37,6 +38,7 @@ use std::{io, os::fd::OwnedFd, sync::Arc};
 use tokio::task::spawn_blocking;
 
 pub(crate) use cgroup::Armed;
+pub(crate) use dial::Dialer;
 pub use doctor::Finding;
 pub(crate) use failure::ENTER_FOLDER;
 pub(crate) use instance::{Exit, Sandboxed};

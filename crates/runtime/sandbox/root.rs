@@ -190,7 +190,7 @@ impl Root {
             }
         }
         list.code(spec, rights)?;
-        list.file("etc/hosts", format!("127.0.0.1 localhost {}\n", spec.hostname));
+        list.file("etc/hosts", hosts(spec));
         Ok(Root { ground: None, base, own: list.entries, tmp })
     }
 
@@ -238,6 +238,11 @@ impl Root {
         });
         format!("/{}", path.unwrap_or_default())
     }
+}
+
+/// What `/etc/hosts` says. The second name is the one by which extensions listen for telemetry.
+fn hosts(spec: &Spec) -> String {
+    format!("127.0.0.1 localhost sandbox.localdomain sandbox {}\n", spec.hostname)
 }
 
 /// Options of `/tmp`'s tmpfs.

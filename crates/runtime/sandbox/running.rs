@@ -13,6 +13,7 @@ use tokio::{io::unix::AsyncFd, net::unix::pipe, task::spawn_blocking};
 
 use super::{
     Machine, StartError,
+    dial::Dialer,
     init::{self, Launch, Message, Output, Report},
     instance::{Body, Sandboxed},
     spec::Program,
@@ -63,11 +64,26 @@ impl Sandboxed {
     /// Waits for the program's end and leaves the rest of the instance as it is: further programs
     /// run on until [`Sandboxed::wait`] or [`Sandboxed::kill`]. An instance without an init ends
     /// with its program. May be called again, and be dropped.
-    pub(crate) async fn program_ended(&self) -> io::Result<()> {
+    /// Answers how; nothing if the instance itself has ended.
+    pub(crate) async fn program_ended(&self) -> io::Result<Option<Status>> {
         match &self.control {
-            Some(control) => control.ended().await.map(drop),
-            None => self.body.readable().await.map(drop),
+            Some(control) => control.ended().await,
+            None => {
+                let _ended = self.body.readable().await?;
+                Ok(Some(self.body.get_ref().bury()?.status))
+            }
         }
+    }
+
+    /// Whether the kernel has killed something in the instance for want of memory.
+    pub(crate) fn oom_killed(&self) -> bool {
+        self.body.get_ref().oom_killed()
+    }
+
+    /// A way into its network.
+    pub(crate) fn dialer(&self) -> io::Result<Dialer> {
+        let first = self.control.is_some().then(|| self.body.get_ref().first());
+        Ok(Dialer::new(first.transpose()?))
     }
 
     /// Sends a signal to the program and its process group. Does not wait.

@@ -186,7 +186,7 @@ fn set_effective_user(user: u32) {
 
 /// The child's change of user made the memory that it shared with us undumpable, which kept others
 /// of that user from looking into it. Now it has its own.
-fn restore_dumpable(before: Option<DumpableBehavior>) {
+pub(super) fn restore_dumpable(before: Option<DumpableBehavior>) {
     if let Some(behavior @ (DumpableBehavior::Dumpable | DumpableBehavior::NotDumpable)) = before {
         let _ = rustix::process::set_dumpable_behavior(behavior);
     }

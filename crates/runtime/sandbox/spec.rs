@@ -88,6 +88,8 @@ pub(crate) struct View {
     pub(crate) runtime_api: SocketAddr,
     /// Address of the AWS endpoint.
     pub(crate) aws_endpoint: SocketAddr,
+    /// Address of the X-Ray daemon.
+    pub(crate) xray: SocketAddr,
     pub(super) isolation: Isolation,
     /// Code, layers and binds as (host, inside).
     pub(super) binds: Vec<Bind>,
@@ -97,13 +99,12 @@ impl View {
     pub(super) fn new(
         isolation: Isolation,
         spec: &Spec,
-        runtime_api: SocketAddr,
-        aws_endpoint: SocketAddr,
+        [runtime_api, aws_endpoint, xray]: [SocketAddr; 3],
     ) -> View {
         let code = Bind { host: spec.code.clone(), inside: "/var/task".into() };
         let layers = spec.opt.iter().map(|l| Bind { host: l.clone(), inside: "/opt".into() });
         let binds = spec.binds.iter().cloned().chain([code]).chain(layers).collect();
-        View { runtime_api, aws_endpoint, isolation, binds }
+        View { runtime_api, aws_endpoint, xray, isolation, binds }
     }
 
     /// Whether paths are the host's own: the instance is a plain process.
@@ -148,7 +149,7 @@ mod tests {
             hostname: "h".into(),
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9001));
-        View::new(isolation, &spec, address, address)
+        View::new(isolation, &spec, [address; 3])
     }
 
     #[test]

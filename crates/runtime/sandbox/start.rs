@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
     sync::Arc,
@@ -35,15 +35,25 @@ use super::{
 pub(super) const RUNTIME_API_PORT: u16 = 9001;
 /// Lampejo's port outside, and inside too.
 pub(super) const AWS_ENDPOINT_PORT: u16 = 4566;
+/// The X-Ray daemon's, over UDP and over TCP.
+pub(super) const XRAY_PORT: u16 = 2000;
 
 /// A start takes milliseconds; one that takes this long hangs in the kernel.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The instance's two addresses, before it exists.
+/// What the server serves an instance on, nonblocking.
+pub(super) struct Sockets {
+    /// Runtime API, AWS endpoint and X-Ray daemon.
+    pub(super) listeners: [TcpListener; 3],
+    /// The X-Ray daemon's other one.
+    pub(super) segments: UdpSocket,
+}
+
+/// The instance's addresses, before it exists.
 pub(super) struct Place {
     pub(super) view: View,
     /// A plain process shares the host's network: we listen. A sandbox's child listens itself.
-    listeners: Option<[TcpListener; 2]>,
+    sockets: Option<Sockets>,
 }
 
 /// A running program and our ends of what it holds.
@@ -53,8 +63,7 @@ pub(super) struct Started {
     pub(super) body: Body,
     /// Where a sandbox's init reports and listens.
     pub(super) control: Option<OwnedFd>,
-    /// Runtime API and AWS endpoint, nonblocking.
-    pub(super) listeners: [TcpListener; 2],
+    pub(super) sockets: Sockets,
     pub(super) output: Output,
 }
 
@@ -62,19 +71,47 @@ impl Place {
     pub(super) fn new(isolation: Isolation, spec: &Spec) -> Result<Place, StartError> {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         if isolation == Isolation::Sandbox {
-            let (api, aws) = (local(RUNTIME_API_PORT), local(AWS_ENDPOINT_PORT));
-            return Ok(Place { view: View::new(isolation, spec, api, aws), listeners: None });
+            let addresses = [RUNTIME_API_PORT, AWS_ENDPOINT_PORT, XRAY_PORT].map(local);
+            return Ok(Place { view: View::new(isolation, spec, addresses), sockets: None });
         }
+        let (sockets, addresses) =
+            Sockets::listen().map_err(StartError::at("listen on loopback"))?;
+        Ok(Place { view: View::new(isolation, spec, addresses), sockets: Some(sockets) })
+    }
+}
+
+/// The X-Ray daemon's two sockets have one number: how many are tried until one is free in both.
+const TRIES: usize = 16;
+
+impl Sockets {
+    /// On the host's loopback, with their addresses.
+    fn listen() -> io::Result<(Sockets, [SocketAddr; 3])> {
         let listen = || {
-            let listener = TcpListener::bind(local(0))?;
+            let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
             listener.set_nonblocking(true)?;
-            Ok((listener.local_addr()?, listener))
+            io::Result::Ok((listener.local_addr()?, listener))
         };
-        let failed = StartError::at("listen on loopback");
-        let (api_address, api) = listen().map_err(&failed)?;
-        let (aws_address, aws) = listen().map_err(&failed)?;
-        let view = View::new(isolation, spec, api_address, aws_address);
-        Ok(Place { view, listeners: Some([api, aws]) })
+        let ((api_address, api), (aws_address, aws)) = (listen()?, listen()?);
+        let mut tries = 0;
+        let (xray_address, xray, segments) = loop {
+            let (address, listener) = listen()?;
+            tries += 1;
+            match UdpSocket::bind(address) {
+                Ok(segments) => break (address, listener, segments),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => {}
+            }
+        };
+        segments.set_nonblocking(true)?;
+        let sockets = Sockets { listeners: [api, aws, xray], segments };
+        Ok((sockets, [api_address, aws_address, xray_address]))
+    }
+
+    /// As a sandbox's child hands them over.
+    fn of_child(sockets: Vec<OwnedFd>) -> Option<Sockets> {
+        let [api, aws, xray, segments] = <[OwnedFd; 4]>::try_from(sockets).ok()?;
+        let listeners = [api, aws, xray].map(TcpListener::from);
+        Some(Sockets { listeners, segments: segments.into() })
     }
 }
 
@@ -97,11 +134,11 @@ pub(super) fn start(
     place: Place,
     program: &Program,
 ) -> Result<Started, StartError> {
-    let Some(listeners) = place.listeners else {
+    let Some(sockets) = place.sockets else {
         return start_sandbox(machine, spec, program);
     };
     let (pid, body, output) = start_plain(machine, program, &spec.code, spec.memory_mib)?;
-    Ok(Started { pid, body, control: None, listeners, output })
+    Ok(Started { pid, body, control: None, sockets, output })
 }
 
 /// A program without a sandbox.
@@ -165,9 +202,9 @@ fn start_sandbox(
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
     match met {
-        Ok(Met { first, pid, listeners }) => {
+        Ok(Met { first, pid, sockets }) => {
             let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
-            Ok(Started { pid, body, control: Some(control), listeners, output })
+            Ok(Started { pid, body, control: Some(control), sockets, output })
         }
         Err(trouble) => {
             kill_and_reap(&pidfd);
@@ -219,7 +256,7 @@ struct Met {
     first: u32,
     /// And of its program.
     pid: u32,
-    listeners: [TcpListener; 2],
+    sockets: Sockets,
 }
 
 /// Does for the child what it may not do itself, takes its sockets, and has the program run by the
@@ -241,7 +278,7 @@ fn accompany(
         cgroup.attach(first).map_err(StartError::at("enter the cgroup"))?;
     }
     let mut message = receive(control)?;
-    let Ok(sockets) = <[OwnedFd; 2]>::try_from(std::mem::take(&mut message.descriptors)) else {
+    let Some(sockets) = Sockets::of_child(std::mem::take(&mut message.descriptors)) else {
         return Err(unexpected(&message));
     };
     go(control)?;
@@ -253,7 +290,7 @@ fn accompany(
     };
     let started = receive(control)?;
     match started.report() {
-        Report::Started => Ok(Met { first, pid, listeners: sockets.map(TcpListener::from) }),
+        Report::Started => Ok(Met { first, pid, sockets }),
         _ => Err(unexpected(&started)),
     }
 }

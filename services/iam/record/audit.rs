@@ -139,15 +139,20 @@ impl Audit {
     /// # Errors
     /// It may not: it is neither the account's root nor allowed to read all of IAM.
     pub fn check_reader(&self, caller: &Caller) -> Result<(), Denied> {
+        self.check(caller, READING)
+    }
+
+    /// Lets a caller do what no operation of ours stands for yet; in enforce mode policies decide.
+    ///
+    /// # Errors
+    /// They do not allow this action.
+    pub fn check(&self, caller: &Caller, action: &str) -> Result<(), Denied> {
         match self.mode {
             Mode::Audit => Ok(()),
-            Mode::Enforce => self.iam.permit(&Attempt {
-                caller,
-                service: None,
-                action: READING,
-                resources: &[],
-                keys: &[],
-            }),
+            Mode::Enforce => {
+                let (service, resources, keys) = (None, &[][..], &[][..]);
+                self.iam.permit(&Attempt { caller, service, action, resources, keys })
+            }
         }
     }
 

@@ -178,6 +178,7 @@ mod tests {
             log_tail: Bytes::new(),
             log_stream: String::new(),
             report: runtime::Report::default(),
+            ending: None,
         }
     }
 

@@ -51,8 +51,13 @@ impl Lambda {
         let function = self.functions.tenants.run(runnable, current, request.tenant.as_deref())?;
         let Entered { place, counting, invocation } = self.enter(runnable, request, now)?;
         let outcome = self.pool.invoke(&function, invocation).await;
-        counting.ended(outcome.as_ref());
-        drop(place);
+        match &outcome {
+            // The response is there; the instance is busy until its extensions are done.
+            Ok(begun) if begun.ending.is_some() => {
+                tokio::spawn(count(begun.clone(), counting, place));
+            }
+            ended => counting.ended(ended.as_ref()),
+        }
         outcome.map_err(not_run)
     }
 
@@ -79,11 +84,13 @@ impl Lambda {
         // Ends with the invocation, which the pool ends when the server does.
         tokio::spawn(async move {
             let outcome = outcome.await.map_err(|_| RuntimeError::Stopping);
-            counting.ended(outcome.as_ref());
-            drop(place);
-            if let Ok(outcome) = outcome {
-                // The reader may be gone.
-                let _ = ended.send(outcome);
+            match outcome {
+                Ok(outcome) => {
+                    // The reader may be gone.
+                    let _ = ended.send(outcome.clone());
+                    count(outcome, counting, place).await;
+                }
+                Err(error) => counting.ended(Err(&error)),
             }
         });
         Ok(Streamed { content_type, chunks, outcome: receiver })
@@ -98,7 +105,7 @@ impl Lambda {
             region: function.region.clone(),
             name: function.name.clone(),
         };
-        let mut trace_id = trace::header(&request.trace, now);
+        let mut trace_id = trace::header(&request.trace, function.tracing, now);
         if runnable.recursion == Recursion::Terminate
             && lineage::follow(&mut trace_id, lineage::hash(&key)).is_err()
         {
@@ -130,6 +137,13 @@ impl Lambda {
         };
         Ok(Entered { place, counting, invocation })
     }
+}
+
+/// Counts an invocation when all of it is over. Ends with it, which the pool ends when the server does.
+async fn count(mut outcome: Outcome, counting: Counting, place: Place) {
+    outcome.complete().await;
+    counting.ended(Ok(&outcome));
+    drop(place);
 }
 
 fn not_run(error: RuntimeError) -> Error {

@@ -2,14 +2,20 @@
 
 use bus::Delivery;
 use kit::{Millis, ids};
+use runtime::Tracing;
 
-/// The header for an invocation: what came with the request, or a new trace.
-pub(crate) fn header(given: &str, now: Millis) -> String {
-    if given.contains("Root=") {
-        return given.to_owned();
+/// The header for an invocation: what came with the request, or a new trace. Where nobody has decided
+/// whether it is sampled, the function's tracing does.
+pub(crate) fn header(given: &str, tracing: Tracing, now: Millis) -> String {
+    let sampled = u8::from(tracing == Tracing::Active);
+    match (given.contains("Root="), given.contains("Sampled="), tracing) {
+        (true, false, Tracing::Active) => format!("{given};Sampled=1"),
+        (true, ..) => given.to_owned(),
+        (false, ..) => {
+            let (root, parent) = (ids::hex::<12>(), ids::hex::<8>());
+            format!("Root=1-{:08x}-{root};Parent={parent};Sampled={sampled}", now.seconds())
+        }
     }
-    let (root, parent) = (ids::hex::<12>(), ids::hex::<8>());
-    format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", now.seconds())
 }
 
 /// The header for an event: what came with it, or a trace that all its attempts share.
@@ -37,14 +43,22 @@ mod tests {
     #[test]
     fn a_given_trace_goes_on_and_a_missing_one_begins() {
         let given = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
-        assert_eq!(header(given, Millis(0)), given);
+        assert_eq!(header(given, Tracing::PassThrough, Millis(0)), given);
         assert_eq!(root(given), Some("1-5759e988-bd862e3fe1be46a994272793"));
-        let new = header("", Millis(0x5759_e988 * 1000));
+        let new = header("", Tracing::PassThrough, Millis(0x5759_e988 * 1000));
         assert_eq!(
             new.len(),
             "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0".len()
         );
-        assert!(new.starts_with("Root=1-"));
+        assert!(new.starts_with("Root=1-") && new.ends_with(";Sampled=0"));
+    }
+
+    #[test]
+    fn active_tracing_samples_what_nobody_has_decided_about() {
+        let active = |given| header(given, Tracing::Active, Millis(0));
+        assert!(active("").ends_with(";Sampled=1"));
+        assert_eq!(active("Root=1-0-1"), "Root=1-0-1;Sampled=1");
+        assert_eq!(active("Root=1-0-1;Sampled=0"), "Root=1-0-1;Sampled=0");
     }
 
     #[test]

@@ -54,8 +54,12 @@ pub(crate) async fn run(
             let id = caller.request_id.clone();
             let (trace, tenant) = (caller.trace, input.tenant_id);
             let request = Request { id, payload, client_context, trace, tenant };
-            let outcome = lambda.run(&runnable, request, caller.now).await?;
+            let mut outcome = lambda.run(&runnable, request, caller.now).await?;
             let tail = input.log_type == Some(api::LogType::Tail);
+            if tail {
+                // Its last line comes when extensions are done too.
+                outcome.complete().await;
+            }
             Ok(api::InvokeOutput {
                 status_code: Some(200),
                 function_error: outcome.error.map(|_| "Unhandled".to_owned()),

@@ -66,7 +66,11 @@ async fn hand_on(mut streamed: Streamed, events: mpsc::Sender<Event>, tail: bool
         }
     }
     // Otherwise the server is stopping.
-    let Ok(outcome) = streamed.outcome.await else { return };
+    let Ok(mut outcome) = streamed.outcome.await else { return };
+    if tail {
+        // Its last line comes when extensions are done too.
+        outcome.complete().await;
+    }
     let complete = complete(&outcome, tail);
     // An error before the first byte is the response, as it is to `Invoke`.
     if !begun && outcome.error.is_some() {
@@ -122,6 +126,7 @@ mod tests {
             log_tail: "END".into(),
             log_stream: String::new(),
             report: Report::default(),
+            ending: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kit::{Arn, Attempt, Authority, Caller};
+use runtime::Tracing;
 use wire::{Fault, FunctionUrls, ServiceError, UrlAnswer, UrlRequest, UrlResponse};
 
 use crate::{
@@ -33,7 +34,8 @@ impl FunctionUrls for Lambda {
         let route = self.functions.urls.find(&request.name.id);
         let here = |route: &Arc<Route>| route.function.region == request.name.region;
         let Some(route) = route.filter(here) else { return denied(NOBODY).into() };
-        let trace = trace::header(&request.header(TRACE).unwrap_or_default(), request.now);
+        let given = request.header(TRACE).unwrap_or_default();
+        let trace = trace::header(&given, self.tracing(&route), request.now);
         // Browsers do not sign what they ask before a request.
         let mut answer = match preflight(&route, &request) {
             Some(response) => response.into(),
@@ -52,6 +54,13 @@ impl FunctionUrls for Lambda {
 }
 
 impl Lambda {
+    /// Whether the route's function samples what nobody has decided about.
+    fn tracing(&self, route: &Route) -> Tracing {
+        let (key, qualifier) = (&route.function, route.qualifier.as_deref());
+        let runnable = self.functions.runnable(key.account, &key.region, &key.name, qualifier);
+        runnable.map_or(Tracing::PassThrough, |runnable| runnable.function.tracing)
+    }
+
     /// Runs the function and reads its answer.
     async fn answer(&self, route: &Route, request: &UrlRequest, trace: &str) -> UrlAnswer {
         let payload = event(route, request, trace);

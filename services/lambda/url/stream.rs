@@ -100,6 +100,7 @@ mod tests {
             log_tail: Bytes::new(),
             log_stream: String::new(),
             report: Report::default(),
+            ending: None,
         });
         Streamed { content_type: kind.map(str::to_owned), chunks: receiver, outcome }
     }

@@ -19,6 +19,7 @@ pub struct Metrics {
     pub duration_p50: f64,
     pub duration_p90: f64,
     pub duration_p99: f64,
+    pub post_runtime_extensions_duration_average: f64,
     pub concurrent_executions_maximum: u32,
     pub cold_starts: u64,
     pub init_duration_average: f64,
@@ -44,6 +45,10 @@ impl Metrics {
             duration_p50: millis(duration.percentile_us(50)),
             duration_p90: millis(duration.percentile_us(90)),
             duration_p99: millis(duration.percentile_us(99)),
+            post_runtime_extensions_duration_average: average(
+                millis(tally.extensions_us),
+                tally.charge.requests,
+            ),
             concurrent_executions_maximum: tally.concurrent,
             cold_starts: tally.cold_starts,
             init_duration_average: average(millis(tally.init_us), tally.cold_starts),

@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     pub(crate) errors: u64,
     pub(crate) throttles: u64,
     pub(crate) duration: Spread,
+    /// Of extensions, after the handler.
+    pub(crate) extensions_us: u64,
     pub(crate) cold_starts: u64,
     pub(crate) init_us: u64,
     /// Most invocations of the version at once.
@@ -84,6 +86,7 @@ impl Tally {
         self.charge.merge(charge);
         self.errors += u64::from(outcome.error.is_some());
         self.duration.add(micros(outcome.report.duration_ms));
+        self.extensions_us += micros(outcome.report.extensions_ms);
         self.concurrent = self.concurrent.max(at_once);
         if let Some(init_ms) = outcome.report.init_ms {
             self.cold_starts += 1;
@@ -103,6 +106,7 @@ impl Tally {
         self.errors += other.errors;
         self.throttles += other.throttles;
         self.duration.merge(&other.duration);
+        self.extensions_us += other.extensions_us;
         self.cold_starts += other.cold_starts;
         self.init_us += other.init_us;
         self.concurrent = self.concurrent.max(other.concurrent);

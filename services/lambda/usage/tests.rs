@@ -33,7 +33,7 @@ fn charge(billed_ms: u64) -> Charge {
 fn outcome(duration_ms: f64) -> Outcome {
     let report = Report { duration_ms, init_ms: Some(10.0), ..Report::default() };
     let (payload, log_tail, log_stream) = (Bytes::new(), Bytes::new(), String::new());
-    Outcome { payload, error: None, error_type: None, log_tail, log_stream, report }
+    Outcome { payload, error: None, error_type: None, log_tail, log_stream, report, ending: None }
 }
 
 fn run_once(usage: &Usage, function: &str, now: Millis) {

@@ -80,6 +80,30 @@ async fn nothing_secret_of_the_host_is_there() {
 }
 
 #[tokio::test]
+async fn a_port_inside_is_reached_and_the_hosts_is_not() {
+    if !has_python() {
+        return;
+    }
+    let trial = Trial::new("dial");
+    let script = "import socket; s = socket.create_server(('127.0.0.1', 7777)); \
+        print('listens', flush=True); s.accept()[0].sendall(b'inside')";
+    let mut instance = trial.start(&[PYTHON, "-I", "-c", script]).await;
+    let mut line = [0; 8];
+    timeout(PATIENCE, instance.stdout.read_exact(&mut line)).await.unwrap().unwrap();
+    let dialer = instance.dialer().unwrap();
+    let mut said = String::new();
+    let mut stream = dialer.dial(7777).await.unwrap();
+    timeout(PATIENCE, stream.read_to_string(&mut said)).await.unwrap().unwrap();
+    assert_eq!(said, "inside");
+    let host = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refused = dialer.dial(host.local_addr().unwrap().port()).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    instance.kill();
+    instance.wait().await.unwrap();
+    assert!(dialer.dial(7777).await.is_err(), "it is gone");
+}
+
+#[tokio::test]
 async fn the_hosts_loopback_is_another() {
     if !has_python() {
         return;
