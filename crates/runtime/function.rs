@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{AccountId, Millis, Region};
+use network::Mode;
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
 /// One version of one function, ready to start: everything an instance needs to know.
@@ -49,6 +50,8 @@ pub struct Function {
     pub logging: Logging,
     /// How long an instance may sit idle before it is stopped; `None`: the pool's default.
     pub idle: Option<Duration>,
+    /// What network it asks for; `None`: the server's default.
+    pub network: Option<Mode>,
 }
 
 /// A container image, ready to be an instance's root. Its settings are the function's own where it
@@ -167,6 +170,9 @@ pub enum RuntimeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It asks for a network that it may not have, or that the machine cannot make.
+    #[error("{0}")]
+    Network(String),
     /// The server is stopping.
     #[error("the server is shutting down")]
     Stopping,

@@ -5,8 +5,8 @@
 //! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `sandbox/` (what an instance may not do), `init/` (its first process),
-//! `bootstrap/` (what runs inside).
+//! handler does not), `networks` (what each may reach), `sandbox/` (what an instance may not do),
+//! `init/` (its first process), `bootstrap/` (what runs inside).
 
 mod api;
 mod bandwidth;
@@ -24,6 +24,7 @@ mod invoke;
 mod languages;
 mod lines;
 mod log;
+mod networks;
 mod pool;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
@@ -31,7 +32,7 @@ mod sdk;
 mod start;
 mod stream;
 
-pub use config::{Config, Doctor};
+pub use config::{Config, Doctor, Networking};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use languages::{Language, Provider};

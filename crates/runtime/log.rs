@@ -262,6 +262,7 @@ mod tests {
             tracing: Tracing::PassThrough,
             logging: Logging::default(),
             idle: None,
+            network: None,
         })
     }
 

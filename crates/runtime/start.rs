@@ -22,6 +22,7 @@ use crate::{
     instance::{Instance, Slot},
     languages::{Language, Languages, Provider},
     log::Log,
+    networks::Networks,
     sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
     sdk,
 };
@@ -77,6 +78,8 @@ pub(crate) struct Starter {
     pub(crate) bootstraps: Bootstraps,
     /// The rest of the server.
     pub(crate) surroundings: Arc<dyn Surroundings>,
+    /// What functions reach.
+    pub(crate) networks: Networks,
     /// Host user ids of functions.
     pub(crate) host_ids: HostIds,
     /// Time.
@@ -175,6 +178,7 @@ impl Starter {
             tmp_mib: function.ephemeral_mib,
             host_id: self.host_ids.of(function)?,
             hostname: "169.254.100.6".into(),
+            network: self.networks.of(function)?,
         })
     }
 

@@ -28,6 +28,7 @@ mod lifecycle;
 mod limits;
 mod management;
 mod name;
+mod network;
 mod ops;
 mod package;
 mod policy;

@@ -1,9 +1,12 @@
 //! How an instance's end of its way out is furnished.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    ffi::CStr,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// The interface's name inside.
-pub const NAME: &str = "eth0";
+pub const NAME: &CStr = c"eth0";
 /// The instance's address: of the range that is set aside for translators inside hosts (RFC 7335), so
 /// that it is nobody else's.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 2);

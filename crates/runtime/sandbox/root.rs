@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use network::Mode;
 use rustix::mount::MountAttrFlags;
 
 use super::{
@@ -156,8 +157,6 @@ pub(super) fn base() -> Vec<Entry> {
     list.file("etc/passwd", passwd);
     list.file("etc/group", format!("root:x:0:\nsbx_user1051:x:{GID}:\n"));
     list.file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".into());
-    // No network, no name server.
-    list.file("etc/resolv.conf", String::new());
     list.entries
 }
 
@@ -196,6 +195,7 @@ impl Root {
             layers => list.overlay(layers, rights).map_err(StartError::at("merge layers"))?,
         }
         list.file("etc/hosts", format!("127.0.0.1 localhost {}\n", spec.hostname));
+        list.file("etc/resolv.conf", name_servers(spec.network));
         Ok(Root { ground: None, base, own: list.entries, tmp })
     }
 
@@ -238,6 +238,15 @@ impl Root {
             | Entry::Mount { path, .. } => path.to_string_lossy(),
         });
         format!("/{}", path.unwrap_or_default())
+    }
+}
+
+/// What `/etc/resolv.conf` says.
+fn name_servers(network: Mode) -> String {
+    match network {
+        // Ours answers within no time, and asks others itself.
+        Mode::None | Mode::Egress => "nameserver 127.0.0.1\n".to_owned(),
+        Mode::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
     }
 }
 

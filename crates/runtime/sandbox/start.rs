@@ -2,13 +2,14 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
+use network::Mode;
 use rustix::{
     io::Errno,
     net::{RecvFlags, SendFlags, Shutdown, sockopt},
@@ -25,10 +26,11 @@ use super::{
     instance::{Body, kill_and_reap},
     limits::{Limits, MemoryBy},
     plan::{CStrings, Cage, Plain, Plan, Work, c_path},
-    protocol::HELLO,
+    protocol::{HELLO, LISTENERS},
     root::{Rights, Root},
     spawner::PidfdSlot,
     spec::{Program, Spec, View},
+    wiring::Wiring,
 };
 
 /// Where Lambda's own runtime listens.
@@ -42,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The instance's two addresses, before it exists.
 pub(super) struct Place {
     pub(super) view: View,
-    /// A plain process shares the host's network: we listen. A sandbox's child listens itself.
+    /// Who shares the host's network: we listen. A sandbox's child listens itself.
     listeners: Option<[TcpListener; 2]>,
 }
 
@@ -55,13 +57,23 @@ pub(super) struct Started {
     pub(super) control: Option<OwnedFd>,
     /// Runtime API and AWS endpoint, nonblocking.
     pub(super) listeners: [TcpListener; 2],
+    /// None: it has the host's network.
+    pub(super) network: Option<Sockets>,
     pub(super) output: Output,
+}
+
+/// The host's ends of an instance's own network.
+pub(super) struct Sockets {
+    /// Names, by datagram and by connection.
+    pub(super) names: (UdpSocket, TcpListener),
+    /// The way out, if it has one.
+    pub(super) link: Option<OwnedFd>,
 }
 
 impl Place {
     pub(super) fn new(isolation: Isolation, spec: &Spec) -> Result<Place, StartError> {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        if isolation == Isolation::Sandbox {
+        if isolation == Isolation::Sandbox && spec.network != Mode::Host {
             let (api, aws) = (local(RUNTIME_API_PORT), local(AWS_ENDPOINT_PORT));
             return Ok(Place { view: View::new(isolation, spec, api, aws), listeners: None });
         }
@@ -97,11 +109,12 @@ pub(super) fn start(
     place: Place,
     program: &Program,
 ) -> Result<Started, StartError> {
-    let Some(listeners) = place.listeners else {
-        return start_sandbox(machine, spec, program);
+    let listeners = match (machine.isolation, place.listeners) {
+        (Isolation::Process, Some(listeners)) => listeners,
+        (_, listeners) => return start_sandbox(machine, spec, listeners, program),
     };
     let (pid, body, output) = start_plain(machine, program, &spec.code, spec.memory_mib)?;
-    Ok(Started { pid, body, control: None, listeners, output })
+    Ok(Started { pid, body, control: None, listeners, network: None, output })
 }
 
 /// A program without a sandbox.
@@ -143,9 +156,11 @@ fn plain(program: &Program, folder: &Path) -> io::Result<(OwnedFd, Plan, Output)
     Ok((control, Plan::new(theirs, work)?, Output { stdout, stderr }))
 }
 
+/// With our own `listeners` if it has the host's network.
 fn start_sandbox(
     machine: &Arc<Machine>,
     spec: &Spec,
+    listeners: Option<[TcpListener; 2]>,
     program: &Program,
 ) -> Result<Started, StartError> {
     let (cage, cgroup) = cage(machine, spec)?;
@@ -164,10 +179,19 @@ fn start_sandbox(
         kill_early(&spawning.pidfd);
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
+    let met = met.and_then(|mut met| match (listeners, met.handed.take()) {
+        (Some(listeners), None) => Ok((met, listeners, None)),
+        (None, Some((listeners, network))) => Ok((met, listeners, Some(network))),
+        _ => Err(Trouble::Parent(StartError {
+            step: "handshake",
+            source: io::ErrorKind::InvalidData.into(),
+        })),
+    });
     match met {
-        Ok(Met { first, pid, listeners }) => {
+        Ok((Met { first, pid, .. }, listeners, network)) => {
             let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
-            Ok(Started { pid, body, control: Some(control), listeners, output })
+            let control = Some(control);
+            Ok(Started { pid, body, control, listeners, network, output })
         }
         Err(trouble) => {
             kill_and_reap(&pidfd);
@@ -204,6 +228,7 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
             }
         }),
         hostname: spec.hostname.as_bytes().to_vec(),
+        wiring: Wiring { mode: spec.network, ipv6: machine.ipv6 },
         limits,
         landlock_abi: machine.landlock_abi,
         filters: machine.filters.clone(),
@@ -218,8 +243,11 @@ struct Met {
     first: u32,
     /// And of its program.
     pid: u32,
-    listeners: [TcpListener; 2],
+    handed: Option<Handed>,
 }
+
+/// What a child with a network of its own hands over: the two listeners, and the rest.
+type Handed = ([TcpListener; 2], Sockets);
 
 /// Does for the child what it may not do itself, takes its sockets, and has the program run by the
 /// init that it becomes.
@@ -240,9 +268,10 @@ fn accompany(
         cgroup.attach(first).map_err(StartError::at("enter the cgroup"))?;
     }
     let mut message = receive(control)?;
-    let Ok(sockets) = <[OwnedFd; 2]>::try_from(std::mem::take(&mut message.descriptors)) else {
+    if message.bytes != [LISTENERS] {
         return Err(unexpected(&message));
-    };
+    }
+    let handed = handed(std::mem::take(&mut message.descriptors));
     go(control)?;
     // The init finds it when it begins.
     launch.send(control, None).map_err(StartError::at("handshake"))?;
@@ -252,9 +281,17 @@ fn accompany(
     };
     let started = receive(control)?;
     match started.report() {
-        Report::Started => Ok(Met { first, pid, listeners: sockets.map(TcpListener::from) }),
+        Report::Started => Ok(Met { first, pid, handed }),
         _ => Err(unexpected(&started)),
     }
+}
+
+/// In the order of `Wiring::furnish`.
+fn handed(sockets: Vec<OwnedFd>) -> Option<Handed> {
+    let mut sockets = sockets.into_iter();
+    let listeners = [sockets.next()?.into(), sockets.next()?.into()];
+    let names = (sockets.next()?.into(), sockets.next()?.into());
+    Some((listeners, Sockets { names, link: sockets.next() }))
 }
 
 fn go(control: &OwnedFd) -> Result<(), StartError> {
