@@ -297,23 +297,23 @@ fn greet(config: &Config, address: SocketAddr, network: network::Mode) {
         Auth::Enforce => println!("  auth       enforce: signatures are checked, policies decide"),
     }
     match config.isolation {
-        Isolation::Sandbox => println!("  isolation  sandbox"),
+        Isolation::Sandbox => println!("  isolation  sandbox, {}", reach(config, network)),
         Isolation::Process => println!(
             "  isolation  PROCESS: functions are NOT isolated from this machine or each other"
         ),
     }
+}
+
+/// What functions have that ask for no network.
+fn reach(config: &Config, network: network::Mode) -> &'static str {
+    use network::Mode;
     match network {
-        _ if config.isolation == Isolation::Process => {}
-        network::Mode::None if config.network.mode.is_none() => {
-            println!(
-                "  network    none: this machine lacks what egress needs; see `lampejo doctor`"
-            );
+        Mode::None if config.network.mode.is_none() => {
+            "network none: this machine lacks what egress needs, see `lampejo doctor`"
         }
-        network::Mode::None => println!("  network    none"),
-        network::Mode::Egress => println!("  network    egress"),
-        network::Mode::Host => {
-            println!("  network    HOST: functions reach whatever this machine reaches")
-        }
+        Mode::None => "network none",
+        Mode::Egress => "network egress",
+        Mode::Host => "network HOST: functions reach whatever this machine reaches",
     }
 }
 

@@ -13,7 +13,8 @@ use std::{
 };
 
 use kit::Millis;
-use tokio::{net::UdpSocket, sync::Notify};
+use rustix::net::SendFlags;
+use tokio::{io::Interest, net::UdpSocket, sync::Notify};
 
 use super::{
     Egress,
@@ -93,7 +94,8 @@ impl Conversation {
     /// What the host's network has no room for is lost, as datagrams may be.
     fn send(&self, payload: &[u8], now: Millis) {
         self.used_ms.store(now.0, Ordering::Relaxed);
-        let _ = self.socket.try_send(payload);
+        // Not tokio's: it does not know yet that a new socket takes something.
+        let _ = rustix::net::send(&self.socket, payload, SendFlags::DONTWAIT);
     }
 }
 
@@ -105,12 +107,13 @@ impl Receiver {
             let used = Millis(conversation.used_ms.load(Ordering::Relaxed));
             let end = used.plus(SILENCE.as_millis() as u64);
             tokio::select! {
-                ready = conversation.socket.readable() => {
-                    if ready.is_err() {
-                        return;
-                    }
+                ready = conversation.socket.ready(Interest::READABLE | Interest::ERROR) => {
+                    let Ok(ready) = ready else { return };
                     conversation.used_ms.store(egress.clock.now().0, Ordering::Relaxed);
-                    take(&conversation.socket, egress, &flow, header);
+                    if ready.is_error() {
+                        refused(&conversation.socket, egress, header);
+                    }
+                    take(&conversation.socket, egress, &flow);
                 }
                 () = conversation.over.notified() => return,
                 () = egress.clock.sleep_until(end) => {
@@ -123,19 +126,22 @@ impl Receiver {
     }
 }
 
-fn take(socket: &UdpSocket, egress: &Egress, flow: &Flow, header: &[u8]) {
+/// Passes on what the outside said of a datagram.
+fn refused(socket: &UdpSocket, egress: &Egress, header: &[u8]) {
+    if let Ok(Some(error)) = socket.take_error()
+        && error.kind() == io::ErrorKind::ConnectionRefused
+    {
+        egress.refuse(header, Reason::Port);
+    }
+    // It has been taken note of: else tokio would say so for ever.
+    let _ = socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+}
+
+fn take(socket: &UdpSocket, egress: &Egress, flow: &Flow) {
     let mut buffer = vec![0; DATAGRAM_BYTES];
-    loop {
-        match socket.try_recv(&mut buffer) {
-            Ok(length) => {
-                if let Some(datagram) = packet::datagram(flow, &buffer[..length]) {
-                    super::write(&egress.tun, &datagram);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                egress.refuse(header, Reason::Port);
-            }
-            Err(_) => return,
+    while let Ok(length) = socket.try_recv(&mut buffer) {
+        if let Some(datagram) = packet::datagram(flow, &buffer[..length]) {
+            super::write(&egress.tun, &datagram);
         }
     }
 }

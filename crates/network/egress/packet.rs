@@ -133,7 +133,8 @@ fn unreachable_v4(header: &[u8], reason: Reason) -> Option<Vec<u8>> {
         hop_limit: packet.hop_limit(),
     };
     let reason = match reason {
-        Reason::Network => Icmpv4DstUnreachable::NetUnreachable,
+        // Of those that mean the same, one that senders of datagrams are told of too.
+        Reason::Network => Icmpv4DstUnreachable::NetProhibited,
         Reason::Port => Icmpv4DstUnreachable::PortUnreachable,
     };
     let message = Icmpv4Repr::DstUnreachable { reason, header: sent, data };

@@ -84,7 +84,7 @@ async fn serve_datagrams(names: &Names, outside: Outside, socket: &UdpSocket, cl
             arrived = socket.recv_from(&mut buffer) => arrived,
             Some(answered) = asked.join_next() => {
                 if let Ok(Some((answer, asker))) = answered {
-                    send(socket, &answer, asker);
+                    send(socket, &answer, asker).await;
                 }
                 continue;
             }
@@ -95,7 +95,7 @@ async fn serve_datagrams(names: &Names, outside: Outside, socket: &UdpSocket, cl
             continue;
         };
         match answer::to(&buffer[..length], names, outside) {
-            Some(Answer::Known(answer)) => send(socket, &answer, asker),
+            Some(Answer::Known(answer)) => send(socket, &answer, asker).await,
             Some(Answer::Elsewhere) if asked.len() < MAX_QUESTIONS => {
                 let (question, clock) = (buffer[..length].to_vec(), clock.clone());
                 asked.spawn(async move { Some((ask::datagram(&question, &clock).await?, asker)) });
@@ -105,9 +105,9 @@ async fn serve_datagrams(names: &Names, outside: Outside, socket: &UdpSocket, cl
     }
 }
 
-/// An answer that does not fit is asked for again.
-fn send(socket: &UdpSocket, answer: &[u8], asker: SocketAddr) {
-    let _ = socket.try_send_to(answer, asker);
+/// Nothing but the asker suffers if it does not take its answer.
+async fn send(socket: &UdpSocket, answer: &[u8], asker: SocketAddr) {
+    let _ = socket.send_to(answer, asker).await;
 }
 
 async fn serve_connections(
