@@ -20,7 +20,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lampejo_server import ROLE, binary, eventually
+from lampejo_server import ROLE, binary, doctor, eventually
 
 TUN = "/dev/net/tun"
 SPACE = "lampejo-test"
@@ -402,6 +402,29 @@ def test_with_the_hosts_network_a_function_reaches_what_the_host_reaches(
     port = host_listener.getsockname()[1]
     found = run_inside(attack, port, OUTSIDE, function="probe-host")
     assert found == [["0000000000000000"], 1, False]
+
+
+def test_abstract_sockets_of_the_host_are_out_of_reach_all_the_same(run_inside, name):
+    if "ok    landlock       version" not in doctor().stdout:
+        pytest.skip("this kernel has no landlock")
+    version = int(doctor().stdout.split("landlock")[1].split()[1])
+    if version < 6:
+        pytest.skip(f"landlock {version} knows no scopes")
+
+    def attack(address):
+        import socket
+
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect("\0" + address)
+                return "reached"
+            except OSError as error:
+                return error.strerror
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0" + name)
+        listener.listen()
+        assert run_inside(attack, name, function="probe-host") == "Operation not permitted"
 
 
 def runtime_api():

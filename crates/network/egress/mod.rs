@@ -95,6 +95,7 @@ impl Pump {
                     }
                     let until = self.pace.take(taken, egress.clock.now());
                     egress.clock.sleep_until(until).await;
+                    tokio::task::yield_now().await;
                 }
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Ended::Connection(flow)) => drop(self.connections.remove(&flow)),
