@@ -65,12 +65,7 @@ pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
     let known = if abi >= SCOPED { size_of::<Ruleset>() } else { size_of::<u64>() };
     // SAFETY: the structure is as long as said and outlives the call.
     let fd = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            &raw const ruleset,
-            known,
-            0u32,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, known, 0u32)
     };
     if fd < 0 {
         return Err(last_errno());

@@ -69,6 +69,8 @@ pub(super) enum Entry {
 pub(super) enum Target {
     File,
     Folder,
+    /// It is there already: in an image.
+    There,
 }
 
 /// What is mounted.
@@ -194,7 +196,7 @@ impl Root {
             [layer] => list.hold(layer, Path::new("/opt"), rights).map_err(&failed)?,
             layers => list.overlay(layers, rights).map_err(StartError::at("merge layers"))?,
         }
-        list.file("etc/hosts", format!("127.0.0.1 localhost {}\n", spec.hostname));
+        list.file("etc/hosts", hosts(spec));
         list.file("etc/resolv.conf", name_servers(spec.network));
         Ok(Root { ground: None, base, own: list.entries, tmp })
     }
@@ -209,7 +211,10 @@ impl Root {
         let failed = StartError::at("open the image");
         let tmp = tmp_options(spec).map_err(&failed)?;
         let ground = Some(held(tree, rights).map_err(failed)?);
-        Ok(Root { ground, base, own: Vec::new(), tmp })
+        let mut list = List::default();
+        list.cover(tree, "hosts", hosts(spec));
+        list.cover(tree, "resolv.conf", name_servers(spec.network));
+        Ok(Root { ground, base, own: list.entries, tmp })
     }
 
     /// Entries in the order of their making; `Failure::entry` counts them.
@@ -239,6 +244,11 @@ impl Root {
         });
         format!("/{}", path.unwrap_or_default())
     }
+}
+
+/// What `/etc/hosts` says.
+fn hosts(spec: &Spec) -> String {
+    format!("127.0.0.1 localhost {}\n", spec.hostname)
 }
 
 /// What `/etc/resolv.conf` says.
@@ -303,6 +313,25 @@ impl List {
         self.above(Path::new(path));
         let content = content.into_bytes();
         self.entries.extend(c_path(Path::new(path)).map(|path| Entry::File { path, content }));
+    }
+
+    /// A file of ours over one that an image has in `/etc`. Libraries do without those that it lacks:
+    /// then they ask our name server too.
+    fn cover(&mut self, tree: &Path, name: &str, content: String) {
+        let covered = Path::new("etc").join(name);
+        let kind = |path: &Path| std::fs::symlink_metadata(tree.join(path));
+        // Not through links, which could lead to a file of the host.
+        let folder_is_own = kind(Path::new("etc")).is_ok_and(|it| it.is_dir());
+        if !folder_is_own || !kind(&covered).is_ok_and(|it| it.is_file()) {
+            return;
+        }
+        // `/dev` is ours, and can be written until the root is closed.
+        let kept = format!("dev/.{name}");
+        self.file(&kept, content);
+        if let (Ok(path), Ok(kept)) = (c_path(&covered), c_path(Path::new(&kept))) {
+            let source = Source::Path(kept, READ_ONLY);
+            self.entries.push(Entry::Mount { path, on: Target::There, source });
+        }
     }
 
     fn devices(&mut self) {

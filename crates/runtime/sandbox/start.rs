@@ -170,7 +170,7 @@ fn start_sandbox(
     let (control, plan) = caged(cage).map_err(StartError::at("prepare"))?;
     let spawning = machine.spawner.spawn(plan).map_err(StartError::at("spawn"))?;
     let write_maps = |pid| write_maps(pid, machine.rights, spec);
-    let met = accompany(&control, cgroup.as_ref(), write_maps, launch);
+    let met = accompany(&control, cgroup.as_ref(), write_maps, launch, listeners);
     // If the child gave up meanwhile, its reason is the better one.
     let met = met.or_else(|trouble| last_words(&control).and(Err(trouble)));
     if met.is_err() {
@@ -179,16 +179,8 @@ fn start_sandbox(
         kill_early(&spawning.pidfd);
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
-    let met = met.and_then(|mut met| match (listeners, met.handed.take()) {
-        (Some(listeners), None) => Ok((met, listeners, None)),
-        (None, Some((listeners, network))) => Ok((met, listeners, Some(network))),
-        _ => Err(Trouble::Parent(StartError {
-            step: "handshake",
-            source: io::ErrorKind::InvalidData.into(),
-        })),
-    });
     match met {
-        Ok((Met { first, pid, .. }, listeners, network)) => {
+        Ok(Met { first, pid, listeners, network }) => {
             let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
             let control = Some(control);
             Ok(Started { pid, body, control, listeners, network, output })
@@ -243,11 +235,9 @@ struct Met {
     first: u32,
     /// And of its program.
     pid: u32,
-    handed: Option<Handed>,
+    listeners: [TcpListener; 2],
+    network: Option<Sockets>,
 }
-
-/// What a child with a network of its own hands over: the two listeners, and the rest.
-type Handed = ([TcpListener; 2], Sockets);
 
 /// Does for the child what it may not do itself, takes its sockets, and has the program run by the
 /// init that it becomes.
@@ -256,6 +246,7 @@ fn accompany(
     cgroup: Option<&Cgroup>,
     write_maps: impl FnOnce(u32) -> io::Result<()>,
     launch: Launch,
+    listeners: Option<[TcpListener; 2]>,
 ) -> Result<Met, Trouble> {
     let hello = receive(control)?;
     let (&[HELLO], Some(first)) = (&hello.bytes[..], hello.sender) else {
@@ -271,7 +262,10 @@ fn accompany(
     if message.bytes != [LISTENERS] {
         return Err(unexpected(&message));
     }
-    let handed = handed(std::mem::take(&mut message.descriptors));
+    let handed = std::mem::take(&mut message.descriptors);
+    let Some((listeners, network)) = served(listeners, handed) else {
+        return Err(unexpected(&message));
+    };
     go(control)?;
     // The init finds it when it begins.
     launch.send(control, None).map_err(StartError::at("handshake"))?;
@@ -281,17 +275,24 @@ fn accompany(
     };
     let started = receive(control)?;
     match started.report() {
-        Report::Started => Ok(Met { first, pid, handed }),
+        Report::Started => Ok(Met { first, pid, listeners, network }),
         _ => Err(unexpected(&started)),
     }
 }
 
-/// In the order of `Wiring::furnish`.
-fn handed(sockets: Vec<OwnedFd>) -> Option<Handed> {
-    let mut sockets = sockets.into_iter();
+/// What the host serves: its own listeners, or all that a child with a network of its own has handed
+/// over, in the order of `Wiring::furnish`.
+fn served(
+    own: Option<[TcpListener; 2]>,
+    handed: Vec<OwnedFd>,
+) -> Option<([TcpListener; 2], Option<Sockets>)> {
+    if let Some(listeners) = own {
+        return Some((listeners, None));
+    }
+    let mut sockets = handed.into_iter();
     let listeners = [sockets.next()?.into(), sockets.next()?.into()];
     let names = (sockets.next()?.into(), sockets.next()?.into());
-    Some((listeners, Sockets { names, link: sockets.next() }))
+    Some((listeners, Some(Sockets { names, link: sockets.next() })))
 }
 
 fn go(control: &OwnedFd) -> Result<(), StartError> {
