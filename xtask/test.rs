@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 
 use crate::{
-    clients::{Clients, Node, Python, image_registry},
+    clients::{Clients, Node, Python, image_registry, outside},
     codegen,
     program::{Profile, build, cargo, quiet, show},
     tidy,
@@ -45,6 +45,7 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
     // First and in silence: later steps find every package there.
     quiet(cargo(root).args(["fetch", "--quiet", "--locked"]))?;
     let (python, node) = (Python::open(root)?, Node::open(root)?);
+    outside();
     let clients = Clients { python, node, registry: image_registry()? };
     let mut report = Report::default();
     let (profile, arguments) = match &flags.pytest {
