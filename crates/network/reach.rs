@@ -100,7 +100,9 @@ impl Reach {
         }
         let mut allowed = self.allowed.iter().filter(|range| range.contains(address));
         match route {
-            Route::Away if allowed.next().is_some() => true,
+            Route::Away | Route::Near if allowed.next().is_some() => true,
+            // Neighbours trust each other, whatever addresses they have.
+            Route::Near => false,
             Route::Away => {
                 let global = address.is_ipv4() || GLOBAL.contains(address);
                 let mail = protocol == Protocol::Tcp && to.port() == SMTP;
@@ -182,6 +184,7 @@ mod tests {
         for address in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "2606:4700::1111", "2a00::1"] {
             assert!(reaches(&reach, address, Route::Away), "{address}");
             assert!(!reaches(&reach, address, Route::Own), "{address} of the host");
+            assert!(!reaches(&reach, address, Route::Near), "{address} beside the host");
             assert!(!reaches(&reach, address, Route::Nowhere), "{address} without a way");
         }
         assert!(!reach.may_reach(Protocol::Tcp, to("1.1.1.1", 0), Route::Away));
@@ -195,6 +198,7 @@ mod tests {
             assert!(!reaches(&Reach::default(), address, Route::Away), "{address}");
             let v6 = address.contains(':');
             assert_eq!(reaches(&named, address, Route::Away), !v6, "{address}");
+            assert_eq!(reaches(&named, address, Route::Near), !v6, "{address}");
         }
         assert!(reaches(&allowing(&["fd00::/8"]), "fd12::1", Route::Away));
         assert!(!reaches(&named, "172.17.0.3", Route::Away));
@@ -230,7 +234,7 @@ mod tests {
             "ff02::1",
             "fd00:ec2::254",
         ] {
-            for route in [Route::Away, Route::Own] {
+            for route in [Route::Away, Route::Near, Route::Own] {
                 assert!(!reaches(&all, address, route), "{address}");
             }
         }

@@ -1,7 +1,7 @@
 """What functions reach: the outside and the server's own names, and nothing of the host or of others.
 
-The outside is a network namespace behind a pair of interfaces, with an address of the internet that
-is nobody's here. Names are asked of a name server of the test, which only the server under test sees.
+The outside is a network namespace behind a pair of interfaces and a route, with an address of the
+internet that is nobody's here. Names are asked of a name server of the test, which only the server under test sees.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ from lampejo_server import ROLE, binary, doctor, eventually
 
 TUN = "/dev/net/tun"
 SPACE = "lampejo-test"
-OUTSIDE, HOSTS_END, NAME_SERVER = "11.231.0.2", "11.231.0.1", "127.0.53.53"
+OUTSIDE, ROUTER, HOSTS_END, NAME_SERVER = "11.231.1.2", "11.231.0.2", "11.231.0.1", "127.0.53.53"
 # Echoes what it is sent, by connection and by datagram.
 PEER = """
-import socket, threading
+import socket, sys, threading
 
 def echo(connection):
     while piece := connection.recv(65536):
@@ -40,7 +40,7 @@ def echo_datagrams():
         datagrams.sendto(piece, asker)
 
 datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-datagrams.bind(("0.0.0.0", 7))
+datagrams.bind((sys.argv[1], 7))
 threading.Thread(target=echo_datagrams, daemon=True).start()
 with socket.create_server(("0.0.0.0", 7)) as listener:
     print("ready", flush=True)
@@ -67,9 +67,12 @@ def outside():
         ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1], "netns", SPACE)
         ip("addr", "add", f"{HOSTS_END}/24", "dev", ends[0])
         ip("link", "set", ends[0], "up")
-        ip("-n", SPACE, "addr", "add", f"{OUTSIDE}/24", "dev", ends[1])
+        ip("-n", SPACE, "addr", "add", f"{ROUTER}/24", "dev", ends[1])
+        ip("-n", SPACE, "addr", "add", f"{OUTSIDE}/32", "dev", "lo")
+        ip("-n", SPACE, "link", "set", "lo", "up")
         ip("-n", SPACE, "link", "set", ends[1], "up")
-        command = ["ip", "netns", "exec", SPACE, sys.executable, "-c", PEER]
+        ip("route", "add", f"{OUTSIDE}/32", "via", ROUTER)
+        command = ["ip", "netns", "exec", SPACE, sys.executable, "-c", PEER, OUTSIDE]
         peer = made.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         made.callback(peer.kill)
         assert peer.stdout.readline() == "ready\n"
@@ -238,6 +241,10 @@ def test_metadata_and_private_networks_are_not_reached(run_inside):
     assert not [it for it in zip(hosts, outcomes) if isinstance(it[1], str)], "reached, or silence"
 
 
+def test_neighbours_are_not_reached(run_inside):
+    assert run_inside(attempts(), [("tcp", ROUTER, 7), ("udp", ROUTER, 7)]) == [ENETUNREACH] * 2
+
+
 def test_mail_is_not_sent(run_inside):
     assert run_inside(attempts(), [("tcp", OUTSIDE, 25)]) == [ENETUNREACH]
 
@@ -250,7 +257,7 @@ threading.Thread(target=LISTENER.accept, daemon=True).start()
 def handler(event, context):
     own = {address for *_, (address, *_) in socket.getaddrinfo(event, 8000)} if event else set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("11.231.0.2", 7))
+        probe.connect(("11.231.1.2", 7))
         return [probe.getsockname()[0], *own]
 """
     server.function(name, listening)

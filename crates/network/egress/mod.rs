@@ -37,6 +37,8 @@ use stack::Stack;
 const MAX_CONNECTIONS: usize = 128;
 /// Packets that are taken at once, before others have their turn.
 const BURST: usize = 64;
+/// What it costs to ask for a route and open a socket, in packets.
+const OPENING: usize = 20;
 
 /// What one instance's tasks share.
 struct Egress {
@@ -64,6 +66,7 @@ pub(crate) async fn serve(
     let egress = Arc::new(Egress { tun, reach, clock, stack, sooner });
     let mut pump = Pump {
         pace: Pace::new(egress.clock.now()),
+        opened: 0,
         connections: HashSet::new(),
         datagrams: Datagrams::default(),
         tasks: JoinSet::new(),
@@ -76,6 +79,8 @@ pub(crate) async fn serve(
 struct Pump {
     egress: Arc<Egress>,
     pace: Pace,
+    /// Connections and pairs of ends that the last packets asked for.
+    opened: usize,
     connections: HashSet<Flow>,
     datagrams: Datagrams,
     tasks: JoinSet<Ended>,
@@ -93,7 +98,8 @@ impl Pump {
                     if taken < BURST {
                         readable.clear_ready();
                     }
-                    let until = self.pace.take(taken, egress.clock.now());
+                    let cost = taken + std::mem::take(&mut self.opened) * OPENING;
+                    let until = self.pace.take(cost, egress.clock.now());
                     egress.clock.sleep_until(until).await;
                     tokio::task::yield_now().await;
                 }
@@ -138,6 +144,7 @@ impl Pump {
 
     /// The first packet of a connection.
     fn open(&mut self, flow: Flow, bytes: &[u8]) {
+        self.opened += 1;
         if !self.egress.may_reach(Protocol::Tcp, &flow) {
             self.egress.refuse(bytes, Reason::Network);
             return;
@@ -158,6 +165,7 @@ impl Pump {
         if self.datagrams.send(&flow, payload, now) {
             return;
         }
+        self.opened += 1;
         if !self.egress.may_reach(Protocol::Udp, &flow) {
             self.egress.refuse(bytes, Reason::Network);
             return;
