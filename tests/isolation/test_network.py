@@ -25,6 +25,7 @@ from lampejo_server import ROLE, binary, doctor, eventually
 TUN = "/dev/net/tun"
 SPACE = "lampejo-test"
 OUTSIDE, ROUTER, HOSTS_END, NAME_SERVER = "11.231.1.2", "11.231.0.2", "11.231.0.1", "127.0.53.53"
+OUTSIDE_V6, ROUTER_V6, HOSTS_END_V6 = "2a0f:bad:2::2", "2a0f:bad:1::2", "2a0f:bad:1::1"
 # Echoes what it is sent, by connection and by datagram.
 PEER = """
 import socket, sys, threading
@@ -34,15 +35,18 @@ def echo(connection):
         connection.sendall(piece)
     connection.close()
 
-def echo_datagrams():
-    while True:
-        piece, asker = datagrams.recvfrom(65536)
-        datagrams.sendto(piece, asker)
+def echo_datagrams(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind((address, 7))
+        while True:
+            piece, asker = datagrams.recvfrom(65536)
+            datagrams.sendto(piece, asker)
 
-datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-datagrams.bind((sys.argv[1], 7))
-threading.Thread(target=echo_datagrams, daemon=True).start()
-with socket.create_server(("0.0.0.0", 7)) as listener:
+for address in sys.argv[1:]:
+    threading.Thread(target=echo_datagrams, args=(address,), daemon=True).start()
+any_address = {"family": socket.AF_INET6, "dualstack_ipv6": True}
+with socket.create_server(("::", 7), **any_address) as listener:
     print("ready", flush=True)
     while True:
         threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
@@ -66,13 +70,17 @@ def outside():
         made.callback(ip, "netns", "del", SPACE)
         ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1], "netns", SPACE)
         ip("addr", "add", f"{HOSTS_END}/24", "dev", ends[0])
+        ip("addr", "add", f"{HOSTS_END_V6}/64", "dev", ends[0], "nodad")
         ip("link", "set", ends[0], "up")
         ip("-n", SPACE, "addr", "add", f"{ROUTER}/24", "dev", ends[1])
+        ip("-n", SPACE, "addr", "add", f"{ROUTER_V6}/64", "dev", ends[1], "nodad")
         ip("-n", SPACE, "addr", "add", f"{OUTSIDE}/32", "dev", "lo")
+        ip("-n", SPACE, "addr", "add", f"{OUTSIDE_V6}/128", "dev", "lo")
         ip("-n", SPACE, "link", "set", "lo", "up")
         ip("-n", SPACE, "link", "set", ends[1], "up")
         ip("route", "add", f"{OUTSIDE}/32", "via", ROUTER)
-        command = ["ip", "netns", "exec", SPACE, sys.executable, "-c", PEER, OUTSIDE]
+        ip("route", "add", f"{OUTSIDE_V6}/128", "via", ROUTER_V6)
+        command = ["ip", "netns", "exec", SPACE, sys.executable, "-c", PEER, OUTSIDE, OUTSIDE_V6]
         peer = made.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         made.callback(peer.kill)
         assert peer.stdout.readline() == "ready\n"
@@ -177,6 +185,14 @@ def attempts():
 def test_the_outside_is_reached(run_inside, how):
     targets = [(how, OUTSIDE, 7), (how, OUTSIDE, 8)]
     assert run_inside(attempts(), targets) == ["hello", ECONNREFUSED]
+
+
+@pytest.mark.parametrize("how", ["tcp", "udp"])
+def test_the_outside_is_reached_over_ipv6(run_inside, how):
+    if "IPv4 and IPv6" not in doctor().stdout:
+        pytest.skip("this machine has no way to the internet over IPv6")
+    targets = [(how, OUTSIDE_V6, 7), (how, OUTSIDE_V6, 8), ("tcp", ROUTER_V6, 7)]
+    assert run_inside(attempts(), targets) == ["hello", ECONNREFUSED, ENETUNREACH]
 
 
 def test_much_is_carried_in_both_directions_at_once(run_inside):
