@@ -118,6 +118,14 @@ impl Node {
     }
 }
 
+/// What an outside is made of for the tests of networks, which only root can make. Without it those
+/// tests say so.
+pub(crate) fn outside() {
+    if rustix::process::geteuid().is_root() && quiet(Command::new("ip").arg("-V")).is_err() {
+        let _ = install(&["iproute2"]);
+    }
+}
+
 /// Debian's registry of container images, of its package's files: installed it would be a service.
 /// Without it the tests that need it say so, and in continuous integration it is an error.
 pub(crate) fn image_registry() -> anyhow::Result<Option<PathBuf>> {

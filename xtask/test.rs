@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 
 use crate::{
-    clients::{Clients, Node, Python, image_registry, ruby},
+    clients::{Clients, Node, Python, image_registry, outside, ruby},
     codegen,
     function_clients::FunctionClients,
     program::{Profile, build, cargo, quiet, show},
@@ -47,6 +47,7 @@ pub(crate) fn run(root: &Path, flags: &Flags) -> anyhow::Result<ExitCode> {
     quiet(cargo(root).args(["fetch", "--quiet", "--locked"]))?;
     let (python, node) = (Python::open(root)?, Node::open(root)?);
     ruby()?;
+    outside();
     let functions = FunctionClients::open(root, &python.program("python"))?;
     let clients = Clients { python, node, registry: image_registry()?, functions };
     let mut report = Report::default();

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use kit::Region;
 use lambda::cost::Prices;
+use network::{Mode, Range};
 use serde::Deserialize;
 
 /// The file that is read if it is there.
@@ -44,10 +45,23 @@ pub(crate) struct Config {
     pub(crate) domains: Vec<String>,
     /// Prices that go before the built-in ones.
     pub(crate) prices: Option<PathBuf>,
+    /// What functions reach.
+    pub(crate) network: Network,
     /// Where container images come from.
     pub(crate) images: images::Settings,
     /// Whether `POST /_lampejo/clock` may move time. For tests.
     pub(crate) test_clock: bool,
+}
+
+/// What functions reach.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    /// Of functions that ask for nothing; none: a way out where the machine can make one.
+    pub(crate) mode: Option<Mode>,
+    /// The most that a function may ask for.
+    pub(crate) most: Mode,
+    /// What the way out leads to besides the internet.
+    pub(crate) allow: Vec<Range>,
 }
 
 /// Authentication modes.
@@ -109,6 +123,16 @@ pub(crate) struct Flags {
     /// Let POST /_lampejo/clock?advance=SECONDS move time, for tests
     #[arg(long, env = "LAMPEJO_TEST_CLOCK", hide = true)]
     test_clock: bool,
+    /// What functions reach: none, egress (the internet) or host (all that this machine reaches, its own
+    /// services included) [default: egress where the machine can do it, else none]
+    #[arg(long, env = "LAMPEJO_NETWORK")]
+    network: Option<Mode>,
+    /// The most that a function may ask for by its tag lampejo:network [default: egress]
+    #[arg(long, env = "LAMPEJO_NETWORK_MOST")]
+    network_most: Option<Mode>,
+    /// Addresses and ranges that egress leads to besides the internet: 10.0.0.0/8,192.168.1.20
+    #[arg(long, env = "LAMPEJO_NETWORK_ALLOW", value_delimiter = ',')]
+    network_allow: Vec<Range>,
     /// Settings file [default: lampejo.toml, if it is there]
     #[arg(long, env = "LAMPEJO_CONFIG")]
     config: Option<PathBuf>,
@@ -132,6 +156,17 @@ struct File {
     #[serde(default)]
     cost: CostFile,
     images: Option<Images>,
+    #[serde(default)]
+    network: NetworkFile,
+}
+
+/// `[network]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NetworkFile {
+    mode: Option<String>,
+    most: Option<String>,
+    allow: Vec<String>,
 }
 
 /// `[cost]`.
@@ -182,6 +217,7 @@ impl Config {
     pub(crate) fn load(flags: Flags) -> anyhow::Result<Config> {
         let file = read_file(flags.config.as_deref())?;
         let auth = flags.auth.or(file.auth).unwrap_or(Auth::Open);
+        let network = Network::load(&flags, file.network)?;
         let config = Config {
             auth,
             listen: flags.listen.or(file.listen).unwrap_or(([127, 0, 0, 1], 4566).into()),
@@ -200,6 +236,7 @@ impl Config {
             hot_reload: flags.hot_reload || file.hot_reload.unwrap_or(auth == Auth::Open),
             domains: file.domains.unwrap_or_else(default_domains),
             prices: file.cost.prices,
+            network,
             images: file.images.unwrap_or_default().into(),
             test_clock: flags.test_clock,
         };
@@ -225,6 +262,22 @@ impl Config {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         Prices::load(Some(&text)).with_context(|| format!("{} is not valid", path.display()))
+    }
+}
+
+impl Network {
+    /// The flags and variables, over the file.
+    fn load(flags: &Flags, file: NetworkFile) -> anyhow::Result<Network> {
+        let mode = |word: Option<String>| word.map(|word| word.parse::<Mode>()).transpose();
+        let allow = match flags.network_allow.as_slice() {
+            [] => file.allow.iter().map(|range| range.parse()).collect::<Result<_, _>>()?,
+            given => given.to_vec(),
+        };
+        Ok(Network {
+            mode: flags.network.or(mode(file.mode)?),
+            most: flags.network_most.or(mode(file.most)?).unwrap_or(Mode::Egress),
+            allow,
+        })
     }
 }
 
@@ -280,6 +333,23 @@ mod tests {
         assert_eq!(settings.insecure_registries, ["a:80"]);
         assert_eq!(settings.credentials["a:80"].password, "p");
         assert!(toml::from_str::<File>("[images]\necrs = 1").is_err());
+    }
+
+    #[test]
+    fn networks_have_a_table_of_their_own() {
+        let text = "mode = \"none\"\nmost = \"host\"\nallow = [\"10.0.0.0/8\"]\n";
+        let load = |flags: &Flags, text: &str| {
+            Network::load(flags, toml::from_str::<NetworkFile>(text).unwrap())
+        };
+        let network = load(&Flags::default(), text).unwrap();
+        assert_eq!((network.mode, network.most), (Some(Mode::None), Mode::Host));
+        assert_eq!(network.allow, ["10.0.0.0/8".parse().unwrap()]);
+        let flags = Flags { network: Some(Mode::Egress), ..Flags::default() };
+        assert_eq!(load(&flags, text).unwrap().mode, Some(Mode::Egress));
+        let network = load(&Flags::default(), "").unwrap();
+        assert_eq!((network.mode, network.most), (None, Mode::Egress));
+        assert!(load(&Flags::default(), "mode = \"all\"").is_err());
+        assert!(load(&Flags::default(), "allow = [\"lan\"]").is_err());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use iam::{Audit, Iam, Mode};
 use kit::{AccountId, Authority, Caller, Clock};
 use lambda::{InstanceLogs, InstanceSurroundings, Lambda, ServeConnection};
 use logs::Logs;
+use network::{Names, Reach};
 use runtime::{Place, Pool};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use s3::{FrontSettings, S3, Secrets};
@@ -74,7 +75,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let (server, front) = Server::open(&config, &folder, stopped.clone()).await?;
     // Before anybody is told that it runs: who started it may stop it at once.
     let mut interrupts = Interrupts::listen()?;
-    greet(&config, address);
+    greet(&config, address, server.pool.network());
     show_root_key(&config, &server.iam).await?;
     let serving = tokio::spawn(wire::serve(front, listener, stopped));
     interrupts.next().await;
@@ -205,6 +206,12 @@ pub(crate) fn pool_config(config: &Config) -> runtime::Config {
         max_instances: config.max_instances,
         nearest_runtime: config.nearest_runtime,
         prefer_installed: config.prefer_installed_runtimes,
+        network: runtime::Networking {
+            mode: config.network.mode,
+            most: config.network.most,
+            reach: Reach::new(config.network.allow.clone()),
+            names: Names::new(&config.domains),
+        },
         ..runtime::Config::new(config.data.join("runtime"))
     }
 }
@@ -288,7 +295,7 @@ impl Raw for Objects {
     }
 }
 
-fn greet(config: &Config, address: SocketAddr) {
+fn greet(config: &Config, address: SocketAddr, network: network::Mode) {
     println!("lampejo {} is ready", env!("CARGO_PKG_VERSION"));
     println!("  endpoint   http://{address}");
     println!("  data       {}", config.data.display());
@@ -299,10 +306,23 @@ fn greet(config: &Config, address: SocketAddr) {
         Auth::Enforce => println!("  auth       enforce: signatures are checked, policies decide"),
     }
     match config.isolation {
-        Isolation::Sandbox => println!("  isolation  sandbox"),
+        Isolation::Sandbox => println!("  isolation  sandbox, {}", reach(config, network)),
         Isolation::Process => println!(
             "  isolation  PROCESS: functions are NOT isolated from this machine or each other"
         ),
+    }
+}
+
+/// What functions have that ask for no network.
+fn reach(config: &Config, network: network::Mode) -> &'static str {
+    use network::Mode;
+    match network {
+        Mode::None if config.network.mode.is_none() => {
+            "network none: this machine lacks what egress needs, see `lampejo doctor`"
+        }
+        Mode::None => "network none",
+        Mode::Egress => "network egress",
+        Mode::Host => "network HOST: functions reach whatever this machine reaches",
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
+use network::{Mode, Names, Reach};
+
 use crate::{
     languages::Provider,
     sandbox::{Finding, Isolation},
@@ -24,6 +26,28 @@ pub struct Config {
     pub prefer_installed: bool,
     /// Host user ids that functions run as when the server is root; each has its own.
     pub host_ids: Range<u32>,
+    /// What functions reach.
+    pub network: Networking,
+}
+
+/// What functions reach.
+#[derive(Clone, Debug)]
+pub struct Networking {
+    /// What functions have that do not ask for any; none: a way out, if the machine can make one.
+    pub mode: Option<Mode>,
+    /// The most that a function may ask for, besides what all have.
+    pub most: Mode,
+    /// Where the way out leads.
+    pub reach: Reach,
+    /// What instances find at their own loopback.
+    pub names: Names,
+}
+
+impl Default for Networking {
+    fn default() -> Networking {
+        let names = Names::new(&[]);
+        Networking { mode: None, most: Mode::Egress, reach: Reach::default(), names }
+    }
 }
 
 impl Config {
@@ -37,6 +61,7 @@ impl Config {
             nearest_runtime: false,
             prefer_installed: false,
             host_ids: 1_000_000..1_065_536,
+            network: Networking::default(),
         }
     }
 }

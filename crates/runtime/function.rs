@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{AccountId, Millis, Region};
+use network::Mode;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -52,6 +53,8 @@ pub struct Function {
     pub logging: Logging,
     /// How long an instance may sit idle before it is stopped; `None`: the pool's default.
     pub idle: Option<Duration>,
+    /// What network it asks for; `None`: the server's default.
+    pub network: Option<Mode>,
 }
 
 impl Function {
@@ -209,6 +212,9 @@ pub enum RuntimeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It asks for a network that it may not have, or that the machine cannot make.
+    #[error("{0}")]
+    Network(String),
     /// The server is stopping.
     #[error("the server is shutting down")]
     Stopping,

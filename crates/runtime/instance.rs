@@ -13,6 +13,7 @@ use std::{
 };
 
 use kit::{Clock, Millis};
+use network::Network;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -182,9 +183,18 @@ impl Instance {
     }
 
     /// Serves its connections and its log until it ends, however that comes about.
-    pub(crate) async fn keep(&self, surroundings: &Arc<dyn Surroundings>, clock: &Clock) {
+    pub(crate) async fn keep(
+        &self,
+        surroundings: &Arc<dyn Surroundings>,
+        served: &Network,
+        clock: &Clock,
+    ) {
         let Sandboxed { stdout, stderr, runtime_api, aws_endpoint, .. } = &self.sandboxed;
         let mut connections = JoinSet::new();
+        let mut network = JoinSet::new();
+        if let Some(ends) = self.sandboxed.take_network() {
+            network.spawn(served.clone().serve(ends));
+        }
         let places = Arc::new(Semaphore::new(MAX_AWS_CONNECTIONS));
         let room = Arc::new(Semaphore::new(MAX_AWS_BODY_BYTES));
         let mut flush_at = None;
@@ -202,7 +212,7 @@ impl Instance {
                 exit = &mut beside => break exit,
                 stream = accept(runtime_api, clock) => {
                     while connections.try_join_next().is_some() {}
-                    if connections.len() < MAX_CONNECTIONS {
+                    if connections.len() < MAX_CONNECTIONS && self.sandboxed.admits(&stream).await {
                         connections.spawn(api::serve(stream, self.desk.clone(), self.log.clone()));
                     }
                 }
@@ -230,6 +240,7 @@ impl Instance {
         };
         self.end(exit);
         connections.shutdown().await;
+        network.shutdown().await;
     }
 
     fn end(&self, exit: io::Result<Exit>) {

@@ -8,8 +8,8 @@
 //! `desk` in between), `extensions/` (what runs beside a runtime), `log`, `platform` and `lines` (what
 //! is logged), `faults` (what Lambda says when the handler does not), `xray` (where it sends what it
 //! traces), `languages/` and `installed` (what serves a runtime), `java` (our classes for a JVM, and
-//! its options), `sandbox/` (what an instance may not do), `init/` (its first process), `bootstrap/`
-//! (what runs inside).
+//! its options), `networks` (what each may reach), `sandbox/` (what an instance may not do), `init/`
+//! (its first process), `bootstrap/` (what runs inside).
 
 mod api;
 mod bandwidth;
@@ -31,6 +31,7 @@ mod java;
 mod languages;
 mod lines;
 mod log;
+mod networks;
 mod platform;
 mod pool;
 mod rest;
@@ -41,7 +42,7 @@ mod start;
 mod stream;
 mod xray;
 
-pub use config::{Config, Doctor, RuntimeFinding};
+pub use config::{Config, Doctor, Networking, RuntimeFinding};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use installed::{Installations, Installed};

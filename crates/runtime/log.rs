@@ -316,6 +316,7 @@ mod tests {
             tracing: Tracing::PassThrough,
             logging: Logging::default(),
             idle: None,
+            network: None,
         })
     }
 

@@ -20,6 +20,7 @@ use std::{
 };
 
 use kit::{Clock, Region};
+use network::Mode;
 use tokio::{
     sync::{Semaphore, oneshot, watch},
     task::JoinSet,
@@ -37,6 +38,7 @@ use crate::{
     invoke::{self, Remainder, Then},
     languages::{Languages, Preference},
     log::Log,
+    networks::Networks,
     platform::{Event, Phase},
     pool::provision::Provisions,
     sandbox::{Isolation, Sandboxer},
@@ -98,6 +100,7 @@ impl Pool {
             languages: Arc::new(languages(&config, &bootstraps)),
             bootstraps,
             surroundings,
+            networks: Networks::new(config.network.clone(), config.isolation, clock.clone())?,
             host_ids: HostIds::new(config.host_ids.clone()),
             clock: clock.clone(),
         };
@@ -134,6 +137,16 @@ impl Pool {
     /// Whether this pool can run container images: only a sandbox has a root of its own.
     pub fn check_images(&self) -> Result<(), RuntimeError> {
         self.starter.check_images()
+    }
+
+    /// Whether a function may have this network on this server.
+    pub fn check_network(&self, mode: Mode) -> Result<(), RuntimeError> {
+        self.starter.networks.check(mode)
+    }
+
+    /// The network of functions that do not ask for any.
+    pub fn network(&self) -> Mode {
+        self.starter.networks.default()
     }
 
     /// Runs one invocation. A caller that drops the future stops the instance.
@@ -421,7 +434,9 @@ impl Pool {
     }
 
     async fn keep(self: Arc<Self>, instance: Arc<Instance>) {
-        let keeping = instance.keep(&self.starter.surroundings, &self.clock);
+        let starter = &self.starter;
+        let network = &starter.networks.network;
+        let keeping = instance.keep(&starter.surroundings, network, &self.clock);
         tokio::pin!(keeping);
         tokio::select! {
             () = &mut keeping => {}

@@ -28,6 +28,7 @@ use crate::{
     java,
     languages::{Language, Languages, Provider},
     log::Log,
+    networks::Networks,
     platform::{Event, Phase},
     sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
     sdk,
@@ -86,6 +87,8 @@ pub(crate) struct Starter {
     pub(crate) bootstraps: Bootstraps,
     /// The rest of the server.
     pub(crate) surroundings: Arc<dyn Surroundings>,
+    /// What functions reach.
+    pub(crate) networks: Networks,
     /// Host user ids of functions.
     pub(crate) host_ids: HostIds,
     /// Time.
@@ -213,6 +216,7 @@ impl Starter {
             tmp_mib: function.ephemeral_mib,
             host_id: self.host_ids.of(function)?,
             hostname: "169.254.100.6".into(),
+            network: self.networks.of(function)?,
         })
     }
 

@@ -18,6 +18,7 @@ use crate::{
     image::LiveImages,
     invoke::{concurrency::FunctionKey, event::EventPolicy, lineage::Recursion},
     name::{self, Named},
+    network::asked,
     reload::Reload,
     tenants::Tenants,
     url::routes::Routes,
@@ -253,7 +254,7 @@ impl Live {
     /// Keeps the runs of an earlier state whose versions are the same.
     pub(crate) fn new(function: Function, old: Option<&Live>, code: &CodeStore) -> Live {
         let run = |version: &Version| {
-            let run = run(&function.key, version, code);
+            let run = run(&function, version, code);
             let kept = old.and_then(|old| old.runs.get(&version.number));
             kept.filter(|kept| kept.key == run.key).cloned().unwrap_or_else(|| Arc::new(run))
         };
@@ -291,13 +292,17 @@ impl Live {
 }
 
 /// A version as the pool runs it.
-fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Function {
+fn run(function: &Function, version: &Version, code: &CodeStore) -> runtime::Function {
+    let key = &function.key;
+    let network = asked(&function.common.tags);
     let settings = version.settings.clone();
     let image = version.code.image().map(|image| image.run(&settings, &code.images));
     let number = version.number.to_string();
     let logging = settings.logging;
+    // Instances with another network are others.
+    let suffix = network.map(|mode| format!(":{}", mode.as_str())).unwrap_or_default();
     runtime::Function {
-        key: format!("{}:{number}:{}", key.arn(), version.build),
+        key: format!("{}:{number}:{}{suffix}", key.arn(), version.build),
         name: key.name.clone(),
         version: number,
         account: key.account,
@@ -323,6 +328,7 @@ fn run(key: &FunctionKey, version: &Version, code: &CodeStore) -> runtime::Funct
             system_level: logging.system_level.unwrap_or_default(),
         },
         idle: None,
+        network,
     }
 }
 

@@ -29,6 +29,7 @@ mod limits;
 mod logging;
 mod management;
 mod name;
+mod network;
 mod ops;
 mod package;
 mod policy;

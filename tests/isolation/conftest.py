@@ -61,6 +61,24 @@ def server(request, needs_sandbox, start):
         yield server
 
 
+@pytest.fixture(scope="session")
+def nobody():
+    """Who runs the unprivileged server."""
+    return NOBODY
+
+
+@pytest.fixture(scope="session")
+def probe():
+    """The source of functions that run whatever a test sends."""
+    return PROBE
+
+
+@pytest.fixture(scope="session")
+def event_of():
+    """Makes such a function's event: of what is to run, and its arguments."""
+    return as_event
+
+
 @pytest.fixture
 def attempt(server):
     """Runs a function of the test in the sandbox; answers as `Server.invoke` does."""

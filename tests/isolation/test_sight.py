@@ -120,7 +120,7 @@ def test_ports_of_the_host_are_out_of_reach(server, run_inside, host_listener):
     assert set(run_inside(attack, beyond)) <= {ENETUNREACH, EADDRNOTAVAIL}
 
 
-def test_there_is_no_network_but_the_functions_own_loopback(run_inside):
+def test_without_a_network_there_is_only_the_functions_own_loopback(attacker):
     def attack():
         import socket
 
@@ -137,7 +137,8 @@ def test_there_is_no_network_but_the_functions_own_loopback(run_inside):
                 sent = False
         return [interface for _, interface in socket.if_nameindex()], resolved, sent
 
-    assert run_inside(attack) == [["lo"], False, False]
+    alone = attacker(attack, Tags={"lampejo:network": "none"})
+    assert alone() == ([["lo"], False, False], None)
 
 
 def test_abstract_sockets_of_the_host_are_out_of_reach(run_inside, name):

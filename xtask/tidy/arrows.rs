@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::Context;
 
 /// Crates of others that only some of ours may use: (crate, who may).
-const RESERVED: [(&str, &[&str]); 10] = [
+const RESERVED: [(&str, &[&str]); 12] = [
     ("fjall", &["store"]),
     ("oci-client", &["images"]),
+    ("smoltcp", &["network"]),
+    ("simple-dns", &["network"]),
     ("libc", &["runtime"]),
     ("seccompiler", &["runtime"]),
     ("s3s", &["s3"]),

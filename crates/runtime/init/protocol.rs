@@ -11,6 +11,7 @@ pub(crate) enum Step {
     Handshake,
     Identity,
     DeathSignal,
+    Tun,
     Loopback,
     Listen,
     Root,

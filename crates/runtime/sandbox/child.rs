@@ -8,18 +8,12 @@
 use std::{
     convert::Infallible,
     ffi::{c_char, c_int, c_void},
-    io::IoSlice,
-    mem::MaybeUninit,
-    net::{Ipv4Addr, SocketAddrV4},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use rustix::{
     io::Errno,
-    net::{
-        AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-        SocketFlags, SocketType, sockopt,
-    },
+    net::{RecvFlags, SendFlags},
     process::Signal,
     thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets},
 };
@@ -28,16 +22,12 @@ use super::{
     failure::{At, Failure, Step},
     landlock,
     plan::{Cage, Plain, Plan, Work},
-    protocol::{CONTROL, HELLO, LISTENERS},
-    start::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT, XRAY_PORT},
+    protocol::{CONTROL, HELLO},
 };
 
 /// User and group of Lambda's instances.
 pub(super) const UID: u32 = 993;
 pub(super) const GID: u32 = 990;
-
-/// Connections that may wait to be accepted: more than an instance's clients open at once.
-const BACKLOG: c_int = 128;
 
 /// Entry point of the clone.
 pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
@@ -64,10 +54,11 @@ fn run(plan: &Plan) -> Result<Infallible, Failure> {
             let control = plan.control.as_fd();
             rustix::net::send(control, &[HELLO], SendFlags::NOSIGNAL).at(Step::Handshake)?;
             await_go(control).at(Step::Handshake)?;
+            let tun = cage.wiring.open_tun()?;
             take_identity(cage).at(Step::Identity)?;
             // After the change of user, which clears it.
             tie_to_server()?;
-            enter(cage, control)?;
+            enter(cage, tun, control)?;
             await_go(control).at(Step::Handshake)?;
             bind_hands(cage)?;
             become_init(plan, cage).at(Step::Init)
@@ -82,15 +73,8 @@ fn tie_to_server() -> Result<(), Failure> {
 }
 
 /// Namespaces furnished: sockets, root, names, limits.
-fn enter(cage: &Cage, control: BorrowedFd<'_>) -> Result<(), Failure> {
-    loopback_up().at(Step::Loopback)?;
-    let api = listen(RUNTIME_API_PORT).at(Step::Listen)?;
-    let aws = listen(AWS_ENDPOINT_PORT).at(Step::Listen)?;
-    let xray = listen(XRAY_PORT).at(Step::Listen)?;
-    let segments = bind(SocketType::DGRAM, XRAY_PORT).at(Step::Listen)?;
-    let sockets = [api.as_fd(), aws.as_fd(), xray.as_fd(), segments.as_fd()];
-    hand_over(control, &sockets).at(Step::Listen)?;
-    drop((api, aws, xray, segments));
+fn enter(cage: &Cage, tun: Option<OwnedFd>, control: BorrowedFd<'_>) -> Result<(), Failure> {
+    cage.wiring.furnish(tun, control)?;
     cage.root.build().map_err(|(entry, errno)| Failure { step: Step::Root, entry, errno })?;
     cage.root.mount_tmp().at(Step::Tmp)?;
     cage.root.mount_proc().at(Step::Proc)?;
@@ -150,54 +134,6 @@ fn take_identity(cage: &Cage) -> Result<(), Errno> {
     // A session keyring of its own: the server's keys are not for the function.
     // SAFETY: joins a new keyring; a kernel without keyrings has nothing to hide.
     unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, 0) };
-    Ok(())
-}
-
-fn loopback_up() -> Result<(), Errno> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::INET,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    // SAFETY: `ifreq` is plain old data; the kernel reads a name and a flag from it.
-    unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        request.ifr_name[0] = b'l' as _;
-        request.ifr_name[1] = b'o' as _;
-        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
-        let fd = socket.as_raw_fd();
-        if libc::syscall(libc::SYS_ioctl, fd, libc::SIOCSIFFLAGS, &raw const request) < 0 {
-            return Err(last_errno());
-        }
-    }
-    Ok(())
-}
-
-fn listen(port: u16) -> Result<OwnedFd, Errno> {
-    let socket = bind(SocketType::STREAM, port)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(socket)
-}
-
-fn bind(kind: SocketType, port: u16) -> Result<OwnedFd, Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, None)?;
-    if kind == SocketType::STREAM {
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-    }
-    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
-    Ok(socket)
-}
-
-fn hand_over(control: BorrowedFd<'_>, sockets: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
-        return Err(Errno::NOBUFS);
-    }
-    let message = [IoSlice::new(&[LISTENERS])];
-    rustix::net::sendmsg(control, &message, &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 

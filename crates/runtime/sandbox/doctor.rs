@@ -1,6 +1,8 @@
 //! What the machine has for sandboxes, and how to mend what it lacks.
 
-use super::{HostId, INIT_FILE, Program, Sandboxer, Spec, StartError};
+use network::Mode;
+
+use super::{Exit, HostId, INIT_FILE, Program, Sandboxer, Spec, StartError, wiring::lacks_tun};
 
 /// One thing the machine was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +15,43 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Asks everything. Starts a sandbox to see.
+/// Asks everything. Starts sandboxes to see.
 pub(super) async fn examine(sandboxer: &Sandboxer) -> Vec<Finding> {
-    vec![sandbox(sandboxer).await, cgroups(sandboxer), landlock(sandboxer)]
+    let (sandbox, network) = (sandbox(sandboxer).await, network(sandboxer).await);
+    vec![sandbox, network, cgroups(sandboxer), landlock(sandboxer)]
 }
 
 async fn sandbox(sandboxer: &Sandboxer) -> Finding {
     let what = "sandbox";
+    match attempt(sandboxer, Mode::None).await {
+        Ok(exit) if exit.code == Some(0) => {
+            Finding { what, ok: true, detail: "an instance started and ended".into() }
+        }
+        Ok(exit) => Finding { what, ok: false, detail: format!("a trial ended with {exit:?}") },
+        Err(error) => Finding { what, ok: false, detail: format!("{error}. {}", advice(&error)) },
+    }
+}
+
+async fn network(sandboxer: &Sandboxer) -> Finding {
+    let what = "network";
+    if !sandboxer.isolates() {
+        return Finding { what, ok: true, detail: "host: functions are plain processes".into() };
+    }
+    let ended = attempt(sandboxer, Mode::Egress).await;
+    match (lacks_tun(), ended) {
+        (None, Ok(_)) => {
+            let v6 = if sandboxer.machine.ipv6 { "IPv4 and IPv6" } else { "IPv4" };
+            Finding { what, ok: true, detail: format!("none, egress ({v6}), host") }
+        }
+        (Some(lack), _) => Finding { what, ok: false, detail: format!("none, host; {lack}") },
+        (None, Err(error)) => {
+            Finding { what, ok: false, detail: format!("none, host; no egress: {error}") }
+        }
+    }
+}
+
+/// Starts an instance that does nothing.
+async fn attempt(sandboxer: &Sandboxer, network: Mode) -> Result<Exit, StartError> {
     let spec = Spec {
         // Several may ask at once.
         id: format!("doctor-{}", kit::ids::hex::<4>()),
@@ -32,19 +64,11 @@ async fn sandbox(sandboxer: &Sandboxer) -> Finding {
         tmp_mib: 16,
         host_id: HostId { uid: 65534, gid: 65534 },
         hostname: "doctor".into(),
+        network,
     };
     let program = Program { argv: vec!["/usr/bin/true".into()], environment: Vec::new() };
-    let ended = match sandboxer.start(spec, |_| program).await {
-        Ok(instance) => instance.wait().await.map_err(|source| StartError { step: "wait", source }),
-        Err(error) => Err(error),
-    };
-    match ended {
-        Ok(exit) if exit.code == Some(0) => {
-            Finding { what, ok: true, detail: "an instance started and ended".into() }
-        }
-        Ok(exit) => Finding { what, ok: false, detail: format!("a trial ended with {exit:?}") },
-        Err(error) => Finding { what, ok: false, detail: format!("{error}. {}", advice(&error)) },
-    }
+    let instance = sandboxer.start(spec, |_| program).await?;
+    instance.wait().await.map_err(|source| StartError { step: "wait", source })
 }
 
 fn advice(error: &StartError) -> &'static str {

@@ -11,11 +11,12 @@ use super::{StartError, protocol::FAILED, root::Root, spec::Program};
 pub(crate) const ENTER_FOLDER: &str = "enter the working folder";
 
 impl Step {
-    const ALL: [(Step, &str); 22] = [
+    const ALL: [(Step, &str); 23] = [
         (Step::Descriptors, "close the server's descriptors"),
         (Step::Handshake, "handshake"),
         (Step::Identity, "take the sandbox's user"),
         (Step::DeathSignal, "tie to the server"),
+        (Step::Tun, "make the way out"),
         (Step::Loopback, "loopback up"),
         (Step::Listen, "listen on loopback"),
         (Step::Root, "build the root"),

@@ -26,6 +26,7 @@ use super::{
     protocol::{BORN, ENDED, HEADER_BYTES, RUN, RUN_BYTES, SIGNAL, STARTED, STRINGS},
     running::Status,
     spec::Program,
+    wiring::MOST_SOCKETS,
 };
 
 /// The program, as `build.rs` has made it.
@@ -143,8 +144,8 @@ pub(super) enum Report {
 
 impl Message {
     pub(super) fn receive(socket: impl AsFd, flags: RecvFlags) -> Result<Message, Errno> {
-        let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4), ScmCredentials(1))];
+        let mut space = [MaybeUninit::uninit();
+            rustix::cmsg_space!(ScmRights(MOST_SOCKETS), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [0u8; 16];
         let received = rustix::net::recvmsg(

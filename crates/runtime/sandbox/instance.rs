@@ -11,20 +11,22 @@ use std::{
     thread,
 };
 
+use network::Ends;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::{
     io::unix::AsyncFd,
-    net::{TcpListener, UdpSocket, unix::pipe},
+    net::{TcpListener, TcpStream, UdpSocket, unix::pipe},
     task::spawn_blocking,
 };
 
 use super::{
-    Machine,
+    Isolation, Machine,
     cgroup::{Alarm, Armed, Cgroup},
     init::Output,
     memory::{Account, Holds},
+    peer,
     running::{Channel, Status},
-    start::{Sockets, Started},
+    start::{OwnNetwork, Sockets, Started},
 };
 
 /// A running instance. Dropping it kills it and everything it started.
@@ -39,6 +41,10 @@ pub(crate) struct Sandboxed {
     pub(crate) xray: TcpListener,
     /// Where it sends the X-Ray daemon its segments.
     pub(crate) segments: UdpSocket,
+    /// The rest of its own network, until somebody serves it.
+    network: Mutex<Option<Ends>>,
+    /// Whether it shares the host's network, where others reach its addresses too.
+    pub(super) shares_network: bool,
     /// What it prints.
     pub(crate) stdout: pipe::Receiver,
     /// What it prints as errors.
@@ -64,7 +70,7 @@ pub(crate) struct Exit {
 impl Sandboxed {
     /// Inside the tokio runtime.
     pub(super) fn new(started: Started) -> io::Result<Sandboxed> {
-        let Started { pid, body, control, sockets, output } = started;
+        let Started { pid, body, control, sockets, network, output } = started;
         let Sockets { listeners: [api, aws, xray], segments } = sockets;
         let Output { stdout, stderr } = output;
         // SAFETY: a `Body` has its pidfd open until it is dropped, and the `AsyncFd` owns it.
@@ -73,6 +79,8 @@ impl Sandboxed {
             pid,
             body,
             control: control.map(Channel::new).transpose()?,
+            shares_network: network.is_none(),
+            network: Mutex::new(network.map(ends).transpose()?),
             runtime_api: TcpListener::from_std(api)?,
             aws_endpoint: TcpListener::from_std(aws)?,
             xray: TcpListener::from_std(xray)?,
@@ -81,6 +89,27 @@ impl Sandboxed {
             stderr: pipe::Receiver::from_owned_fd(stderr)?,
             exit: OnceLock::new(),
         })
+    }
+
+    /// What is to be served in its own network besides the two addresses. None the second time, and if
+    /// it has none.
+    pub(crate) fn take_network(&self) -> Option<Ends> {
+        self.network.lock().expect("nothing panics while it holds this lock").take()
+    }
+
+    /// Whether a connection to the Runtime API comes from one of its processes.
+    pub(crate) async fn admits(&self, connection: &TcpStream) -> bool {
+        let body = self.body.get_ref();
+        // Nobody else is in its network; and a plain process is told from nobody.
+        if !self.shares_network || body.machine.isolation == Isolation::Process {
+            return true;
+        }
+        let (Ok(peer), Ok(ours)) = (connection.peer_addr(), connection.local_addr()) else {
+            return false;
+        };
+        let first = body.pid;
+        let found = spawn_blocking(move || peer::is_of(first, peer, ours)).await;
+        matches!(found, Ok(Ok(true)))
     }
 
     /// Waits for the program's end and ends the rest with it; then nothing of the instance is left.
@@ -167,6 +196,18 @@ impl Sandboxed {
     pub(crate) fn peak_memory_mib(&self) -> u32 {
         self.body.get_ref().peak_memory_mib()
     }
+}
+
+/// Inside the tokio runtime.
+fn ends(network: OwnNetwork) -> io::Result<Ends> {
+    let (questions, long_questions) = network.names;
+    // SAFETY: an `OwnedFd` has its descriptor open until it is dropped, and the `AsyncFd` owns it.
+    let registered = |link: OwnedFd| unsafe { AsyncFd::register(link) };
+    Ok(Ends {
+        questions: UdpSocket::from_std(questions)?,
+        long_questions: TcpListener::from_std(long_questions)?,
+        link: network.link.map(registered).transpose()?,
+    })
 }
 
 /// An instance's first process and what must go with it. Dropping it kills and removes all, in the

@@ -25,10 +25,17 @@ const RULE_PATH_BENEATH: u32 = 1;
 /// The first version in which a file may be renamed into another folder.
 const USABLE: u32 = 2;
 
-/// `struct landlock_ruleset_attr` of the first version.
+/// The abstract sockets of others, which a function with the host's network would reach.
+const SCOPE_ABSTRACT_SOCKETS: u64 = 1 << 0;
+/// The first version that knows scopes.
+const SCOPED: u32 = 6;
+
+/// `struct landlock_ruleset_attr`, of which the first version knows only the first.
 #[repr(C)]
 struct Ruleset {
     handled_access_fs: u64,
+    handled_access_net: u64,
+    scoped: u64,
 }
 
 /// `struct landlock_path_beneath_attr`.
@@ -53,15 +60,12 @@ pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
         return Ok(());
     }
     let all = rights(abi);
-    let ruleset = Ruleset { handled_access_fs: all };
+    let scoped = SCOPE_ABSTRACT_SOCKETS;
+    let ruleset = Ruleset { handled_access_fs: all, handled_access_net: 0, scoped };
+    let known = if abi >= SCOPED { size_of::<Ruleset>() } else { size_of::<u64>() };
     // SAFETY: the structure is as long as said and outlives the call.
     let fd = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            &raw const ruleset,
-            size_of::<Ruleset>(),
-            0u32,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, known, 0u32)
     };
     if fd < 0 {
         return Err(last_errno());

@@ -3,8 +3,8 @@
 //! Always true: an instance sees only what its `Spec` names, dies with the server, and leaves
 //! nothing behind. Read in this order: `spec` (what the caller says), `instance` (what the caller
 //! gets), `start` (the parent's half of a start), `child` (the other half, between clone and exec),
-//! then what the child puts on: `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for resources,
-//! `memory` for the one that needs counting.
+//! then what the child puts on: `wiring`, `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for
+//! resources, `memory` for the one that needs counting.
 //! The child becomes the sandbox's `init` (the program is in `../init`), which runs programs for us
 //! as long as the sandbox lives: `running` is one of them.
 
@@ -19,6 +19,7 @@ mod landlock;
 mod limits;
 mod memory;
 mod mounts;
+mod peer;
 mod plan;
 #[allow(dead_code, reason = "init's half of it")]
 #[path = "../init/protocol.rs"]
@@ -32,6 +33,7 @@ mod spec;
 mod start;
 #[cfg(test)]
 mod tests;
+mod wiring;
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
@@ -47,6 +49,7 @@ pub(crate) use memory::Holds;
 pub(crate) use running::{Running, Status};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};
+pub(crate) use wiring::lacks_tun;
 
 use cgroup::Cgroups;
 use instance::Reaper;
@@ -71,6 +74,8 @@ struct Machine {
     image_base: Arc<[root::Entry]>,
     filters: Arc<seccomp::Filters>,
     landlock_abi: u32,
+    /// There is IPv6 outside.
+    ipv6: bool,
     /// The file of the program that is every sandbox's first; none: the text says why.
     init: Result<Arc<OwnedFd>, String>,
     spawner: Spawner,
@@ -117,6 +122,7 @@ impl Sandboxer {
             image_base: root::image_base().into(),
             filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
             landlock_abi: landlock::abi(),
+            ipv6: network::host_has_ipv6(),
             init: init::file().map(Arc::new).map_err(|error| error.to_string()),
             spawner: Spawner::new().map_err(StartError::at("spawner thread"))?,
             reaper: Reaper::new().map_err(StartError::at("reaper thread"))?,

@@ -90,6 +90,7 @@ fn make(entry: &Entry) -> Result<(), Errno> {
             match on {
                 Target::Folder => folder(path)?,
                 Target::File => drop(file(path)?),
+                Target::There => {}
             }
             mount(source, path)
         }

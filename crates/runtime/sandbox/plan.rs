@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::Pid;
 
-use super::{limits::Limits, root::Root, seccomp::Filters, spec::Program};
+use super::{limits::Limits, root::Root, seccomp::Filters, spec::Program, wiring::Wiring};
 
 /// What one child is to do.
 pub(super) struct Plan {
@@ -74,6 +74,7 @@ pub(super) struct Cage {
     /// Shared with the parent, which names its entries in errors.
     pub(super) root: Arc<Root>,
     pub(super) hostname: Vec<u8>,
+    pub(super) wiring: Wiring,
     pub(super) limits: Limits,
     /// Version of Landlock; 0: none.
     pub(super) landlock_abi: u32,

@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use network::Mode;
 use rustix::mount::MountAttrFlags;
 
 use super::{
@@ -68,6 +69,8 @@ pub(super) enum Entry {
 pub(super) enum Target {
     File,
     Folder,
+    /// It is there already: in an image.
+    There,
 }
 
 /// What is mounted.
@@ -156,8 +159,6 @@ pub(super) fn base() -> Vec<Entry> {
     list.file("etc/passwd", passwd);
     list.file("etc/group", format!("root:x:0:\nsbx_user1051:x:{GID}:\n"));
     list.file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".into());
-    // No network, no name server.
-    list.file("etc/resolv.conf", String::new());
     list.entries
 }
 
@@ -191,6 +192,7 @@ impl Root {
         }
         list.code(spec, rights)?;
         list.file("etc/hosts", hosts(spec));
+        list.file("etc/resolv.conf", name_servers(spec.network));
         Ok(Root { ground: None, base, own: list.entries, tmp })
     }
 
@@ -208,6 +210,8 @@ impl Root {
         if !spec.code.as_os_str().is_empty() {
             list.code(spec, rights)?;
         }
+        list.cover(tree, "hosts", hosts(spec));
+        list.cover(tree, "resolv.conf", name_servers(spec.network));
         Ok(Root { ground, base, own: list.entries, tmp })
     }
 
@@ -243,6 +247,15 @@ impl Root {
 /// What `/etc/hosts` says. The second name is the one by which extensions listen for telemetry.
 fn hosts(spec: &Spec) -> String {
     format!("127.0.0.1 localhost sandbox.localdomain sandbox {}\n", spec.hostname)
+}
+
+/// What `/etc/resolv.conf` says.
+fn name_servers(network: Mode) -> String {
+    match network {
+        // Ours answers within no time, and asks others itself.
+        Mode::None | Mode::Egress => "nameserver 127.0.0.1\n".to_owned(),
+        Mode::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
+    }
 }
 
 /// Options of `/tmp`'s tmpfs.
@@ -298,6 +311,25 @@ impl List {
         self.above(Path::new(path));
         let content = content.into_bytes();
         self.entries.extend(c_path(Path::new(path)).map(|path| Entry::File { path, content }));
+    }
+
+    /// A file of ours over one that an image has in `/etc`. Libraries do without those that it lacks:
+    /// then they ask our name server too.
+    fn cover(&mut self, tree: &Path, name: &str, content: String) {
+        let covered = Path::new("etc").join(name);
+        let kind = |path: &Path| std::fs::symlink_metadata(tree.join(path));
+        // Not through links, which could lead to a file of the host.
+        let folder_is_own = kind(Path::new("etc")).is_ok_and(|it| it.is_dir());
+        if !folder_is_own || !kind(&covered).is_ok_and(|it| it.is_file()) {
+            return;
+        }
+        // `/dev` is ours, and can be written until the root is closed.
+        let kept = format!("dev/.{name}");
+        self.file(&kept, content);
+        if let (Ok(path), Ok(kept)) = (c_path(&covered), c_path(Path::new(&kept))) {
+            let source = Source::Path(kept, READ_ONLY);
+            self.entries.push(Entry::Mount { path, on: Target::There, source });
+        }
     }
 
     fn devices(&mut self) {

@@ -82,7 +82,7 @@ impl Sandboxed {
 
     /// A way into its network.
     pub(crate) fn dialer(&self) -> io::Result<Dialer> {
-        let first = self.control.is_some().then(|| self.body.get_ref().first());
+        let first = (!self.shares_network).then(|| self.body.get_ref().first());
         Ok(Dialer::new(first.transpose()?))
     }
 

@@ -17,6 +17,7 @@ use std::{
     thread,
 };
 
+use network::Mode;
 use rustix::{process::DumpableBehavior, thread::CapabilitiesSecureBits};
 
 use super::{
@@ -123,14 +124,18 @@ fn block_signals() {
 }
 
 fn clone(job: &Job, stack: &mut [u8]) -> io::Result<OwnedFd> {
-    let namespaces = match job.plan.work {
-        Work::Cage(_) => {
+    let namespaces = match &job.plan.work {
+        Work::Cage(cage) => {
+            let network = match cage.wiring.mode {
+                Mode::Host => 0,
+                Mode::None | Mode::Egress => libc::CLONE_NEWNET,
+            };
             libc::CLONE_NEWUSER
                 | libc::CLONE_NEWPID
                 | libc::CLONE_NEWNS
-                | libc::CLONE_NEWNET
                 | libc::CLONE_NEWIPC
                 | libc::CLONE_NEWUTS
+                | network
         }
         Work::Program(_) => 0,
     };

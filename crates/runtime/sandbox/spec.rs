@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use network::Mode;
+
 /// How instances are kept from the host and from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
@@ -58,6 +60,8 @@ pub(crate) struct Spec {
     pub(crate) host_id: HostId,
     /// What `uname` says.
     pub(crate) hostname: String,
+    /// What network it has.
+    pub(crate) network: Mode,
 }
 
 /// The root that an image brings.
@@ -147,6 +151,7 @@ mod tests {
             tmp_mib: 512,
             host_id: HostId { uid: 100_993, gid: 100_990 },
             hostname: "h".into(),
+            network: Mode::None,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9001));
         View::new(isolation, &spec, [address; 3])

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use network::Mode;
 use rustix::{
     io::Errno,
     net::{RecvFlags, SendFlags, Shutdown, sockopt},
@@ -25,10 +26,11 @@ use super::{
     instance::{Body, kill_and_reap},
     limits::{Limits, MemoryBy},
     plan::{CStrings, Cage, Plain, Plan, Work, c_path},
-    protocol::HELLO,
+    protocol::{HELLO, LISTENERS},
     root::{Rights, Root},
     spawner::PidfdSlot,
     spec::{Program, Spec, View},
+    wiring::Wiring,
 };
 
 /// Where Lambda's own runtime listens.
@@ -52,7 +54,7 @@ pub(super) struct Sockets {
 /// The instance's addresses, before it exists.
 pub(super) struct Place {
     pub(super) view: View,
-    /// A plain process shares the host's network: we listen. A sandbox's child listens itself.
+    /// Who shares the host's network: we listen. A sandbox's child listens itself.
     sockets: Option<Sockets>,
 }
 
@@ -64,13 +66,23 @@ pub(super) struct Started {
     /// Where a sandbox's init reports and listens.
     pub(super) control: Option<OwnedFd>,
     pub(super) sockets: Sockets,
+    /// None: it has the host's network.
+    pub(super) network: Option<OwnNetwork>,
     pub(super) output: Output,
+}
+
+/// The host's ends of an instance's own network.
+pub(super) struct OwnNetwork {
+    /// Names, by datagram and by connection.
+    pub(super) names: (UdpSocket, TcpListener),
+    /// The way out, if it has one.
+    pub(super) link: Option<OwnedFd>,
 }
 
 impl Place {
     pub(super) fn new(isolation: Isolation, spec: &Spec) -> Result<Place, StartError> {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        if isolation == Isolation::Sandbox {
+        if isolation == Isolation::Sandbox && spec.network != Mode::Host {
             let addresses = [RUNTIME_API_PORT, AWS_ENDPOINT_PORT, XRAY_PORT].map(local);
             return Ok(Place { view: View::new(isolation, spec, addresses), sockets: None });
         }
@@ -108,10 +120,10 @@ impl Sockets {
     }
 
     /// As a sandbox's child hands them over.
-    fn of_child(sockets: Vec<OwnedFd>) -> Option<Sockets> {
-        let [api, aws, xray, segments] = <[OwnedFd; 4]>::try_from(sockets).ok()?;
-        let listeners = [api, aws, xray].map(TcpListener::from);
-        Some(Sockets { listeners, segments: segments.into() })
+    fn of_child(handed: &mut impl Iterator<Item = OwnedFd>) -> Option<Sockets> {
+        let mut listener = || Some(TcpListener::from(handed.next()?));
+        let listeners = [listener()?, listener()?, listener()?];
+        Some(Sockets { listeners, segments: handed.next()?.into() })
     }
 }
 
@@ -134,11 +146,12 @@ pub(super) fn start(
     place: Place,
     program: &Program,
 ) -> Result<Started, StartError> {
-    let Some(sockets) = place.sockets else {
-        return start_sandbox(machine, spec, program);
+    let sockets = match (machine.isolation, place.sockets) {
+        (Isolation::Process, Some(sockets)) => sockets,
+        (_, sockets) => return start_sandbox(machine, spec, sockets, program),
     };
     let (pid, body, output) = start_plain(machine, program, &spec.code, spec.memory_mib)?;
-    Ok(Started { pid, body, control: None, sockets, output })
+    Ok(Started { pid, body, control: None, sockets, network: None, output })
 }
 
 /// A program without a sandbox.
@@ -180,9 +193,11 @@ fn plain(program: &Program, folder: &Path) -> io::Result<(OwnedFd, Plan, Output)
     Ok((control, Plan::new(theirs, work)?, Output { stdout, stderr }))
 }
 
+/// With our own `sockets` if it has the host's network.
 fn start_sandbox(
     machine: &Arc<Machine>,
     spec: &Spec,
+    sockets: Option<Sockets>,
     program: &Program,
 ) -> Result<Started, StartError> {
     let (cage, cgroup) = cage(machine, spec)?;
@@ -192,7 +207,7 @@ fn start_sandbox(
     let (control, plan) = caged(cage).map_err(StartError::at("prepare"))?;
     let spawning = machine.spawner.spawn(plan).map_err(StartError::at("spawn"))?;
     let write_maps = |pid| write_maps(pid, machine.rights, spec);
-    let met = accompany(&control, cgroup.as_ref(), write_maps, launch);
+    let met = accompany(&control, cgroup.as_ref(), write_maps, launch, sockets);
     // If the child gave up meanwhile, its reason is the better one.
     let met = met.or_else(|trouble| last_words(&control).and(Err(trouble)));
     if met.is_err() {
@@ -202,9 +217,9 @@ fn start_sandbox(
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
     match met {
-        Ok(Met { first, pid, sockets }) => {
+        Ok(Met { first, pid, sockets, network }) => {
             let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
-            Ok(Started { pid, body, control: Some(control), sockets, output })
+            Ok(Started { pid, body, control: Some(control), sockets, network, output })
         }
         Err(trouble) => {
             kill_and_reap(&pidfd);
@@ -242,6 +257,7 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
             }
         }),
         hostname: spec.hostname.as_bytes().to_vec(),
+        wiring: Wiring { mode: spec.network, ipv6: machine.ipv6 },
         limits,
         landlock_abi: machine.landlock_abi,
         filters: machine.filters.clone(),
@@ -257,6 +273,7 @@ struct Met {
     /// And of its program.
     pid: u32,
     sockets: Sockets,
+    network: Option<OwnNetwork>,
 }
 
 /// Does for the child what it may not do itself, takes its sockets, and has the program run by the
@@ -266,6 +283,7 @@ fn accompany(
     cgroup: Option<&Cgroup>,
     write_maps: impl FnOnce(u32) -> io::Result<()>,
     launch: Launch,
+    sockets: Option<Sockets>,
 ) -> Result<Met, Trouble> {
     let hello = receive(control)?;
     let (&[HELLO], Some(first)) = (&hello.bytes[..], hello.sender) else {
@@ -278,7 +296,11 @@ fn accompany(
         cgroup.attach(first).map_err(StartError::at("enter the cgroup"))?;
     }
     let mut message = receive(control)?;
-    let Some(sockets) = Sockets::of_child(std::mem::take(&mut message.descriptors)) else {
+    if message.bytes != [LISTENERS] {
+        return Err(unexpected(&message));
+    }
+    let handed = std::mem::take(&mut message.descriptors);
+    let Some((sockets, network)) = served(sockets, handed) else {
         return Err(unexpected(&message));
     };
     go(control)?;
@@ -290,9 +312,21 @@ fn accompany(
     };
     let started = receive(control)?;
     match started.report() {
-        Report::Started => Ok(Met { first, pid, sockets }),
+        Report::Started => Ok(Met { first, pid, sockets, network }),
         _ => Err(unexpected(&started)),
     }
+}
+
+/// What the host serves: its own sockets, or all that a child with a network of its own has handed
+/// over, in the order of `Wiring::furnish`.
+fn served(own: Option<Sockets>, handed: Vec<OwnedFd>) -> Option<(Sockets, Option<OwnNetwork>)> {
+    if let Some(sockets) = own {
+        return Some((sockets, None));
+    }
+    let mut handed = handed.into_iter();
+    let sockets = Sockets::of_child(&mut handed)?;
+    let names = (handed.next()?.into(), handed.next()?.into());
+    Some((sockets, Some(OwnNetwork { names, link: handed.next() })))
 }
 
 fn go(control: &OwnedFd) -> Result<(), StartError> {

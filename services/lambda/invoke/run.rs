@@ -150,6 +150,7 @@ fn not_run(error: RuntimeError) -> Error {
     match error {
         RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
         RuntimeError::Stopping => Error::Stopping,
+        RuntimeError::Network(text) => Error::InvalidParameter(text),
         RuntimeError::NoInterpreter(text) => Error::InvalidRuntime(text),
         RuntimeError::Start { .. } => Error::Service(error.to_string()),
     }

@@ -35,6 +35,7 @@ pub(crate) async fn run(
     let publish = input.publish == Some(true);
     let given_tags = input.tags.take().unwrap_or_default();
     tags::check(&given_tags)?;
+    lambda.check_network(&given_tags)?;
     let source = Source::from(std::mem::take(&mut input.code));
     source.fits_create(input.package_type == Some(api::PackageType::Image))?;
     let signing_arn = input.code_signing_config_arn.take();

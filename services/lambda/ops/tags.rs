@@ -23,6 +23,7 @@ pub(crate) async fn tag(
     if input.tags.is_empty() {
         return Err(Error::NoTags);
     }
+    lambda.check_network(&input.tags)?;
     change(&lambda, &caller, &input.resource, |tags| {
         tags.extend(input.tags);
         check(tags)

@@ -146,6 +146,7 @@ fn function() -> Arc<runtime::Function> {
         tracing: runtime::Tracing::PassThrough,
         logging: runtime::Logging::default(),
         idle: None,
+        network: None,
     })
 }
 

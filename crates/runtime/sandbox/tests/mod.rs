@@ -10,6 +10,8 @@ use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::Path, time::Duratio
 
 use tokio::{io::AsyncReadExt, net::unix::pipe, time::timeout};
 
+use network::Mode;
+
 use super::{Exit, HostId, Isolation, Program, Sandboxed, Sandboxer, Spec};
 
 /// No test's instance takes this long.
@@ -53,6 +55,7 @@ impl Trial {
             tmp_mib: 16,
             host_id: HostId { uid: 100_993, gid: 100_990 },
             hostname: "169-254-1-1".into(),
+            network: Mode::None,
         };
         Trial { sandboxer: Sandboxer::new(isolation).unwrap(), spec, folder }
     }

@@ -257,6 +257,23 @@ async fn code_and_layers_lie_in_an_image_that_has_places_for_them() {
     assert_eq!(ended.err.matches("Read-only file system").count(), 2, "{ended:?}");
 }
 
+#[tokio::test]
+async fn an_image_finds_the_names_that_all_find() {
+    let mut trial = Trial::new("image-names");
+    let tree = trial.folder.path().join("tree");
+    for folder in ["dev", "proc", "tmp", "etc"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    copy_shell(&tree);
+    fs::write(tree.join("etc/resolv.conf"), "nameserver 192.0.2.1\n").unwrap();
+    trial.spec.image = Some(ImageRoot { tree: tree.clone(), folder: "/".into() });
+    let script = "read line < /etc/resolv.conf; echo $line; echo etc/*; : > /etc/resolv.conf";
+    let ended = trial.run(&["sh", "-c", script]).await;
+    assert_eq!(ended.out, "nameserver 127.0.0.1\netc/resolv.conf\n", "{ended:?}");
+    assert!(ended.err.contains("Read-only file system"), "{ended:?}");
+    assert_eq!(fs::read(tree.join("etc/resolv.conf")).unwrap(), b"nameserver 192.0.2.1\n");
+}
+
 /// The host's shell with the libraries that it needs, and nothing else.
 fn copy_shell(tree: &Path) {
     let needed = std::process::Command::new("ldd").arg("/bin/sh").output().unwrap();

@@ -139,6 +139,7 @@ impl Trial {
             tracing: Tracing::PassThrough,
             logging: Logging::default(),
             idle: None,
+            network: None,
         }
     }
 
