@@ -19,9 +19,10 @@ use tokio::{
 use crate::{
     api,
     desk::Desk,
-    function::{Function, Surroundings},
+    function::{Function, Restored, Surroundings},
     log::{self, Log, Taken},
     sandbox::{Exit, Sandboxed},
+    snapshots::Snapshot,
     start::Initialization,
 };
 
@@ -76,14 +77,25 @@ pub(crate) struct Instance {
     pub(crate) desk: Arc<Desk>,
     /// What it prints.
     pub(crate) log: Arc<Log>,
-    /// Milliseconds of its init, until the first invocation has reported them.
-    pub(crate) init_ms: Mutex<Option<f64>>,
+    /// How it came to ready, until the first invocation has reported it.
+    pub(crate) beginning: Mutex<Option<Beginning>>,
     /// What it was started for.
     pub(crate) initialization: Initialization,
-    /// When it was started.
+    /// When its credentials were made.
     pub(crate) born: Millis,
     sandboxed: Sandboxed,
+    /// Ends with the last instance that was forked from it.
+    _snapshot: Option<Arc<Snapshot>>,
     _slot: Slot,
+}
+
+/// What the report of an instance's first invocation says of its start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beginning {
+    /// Milliseconds of its init.
+    Init(f64),
+    /// It was restored.
+    Restore(Restored),
 }
 
 impl Instance {
@@ -93,16 +105,18 @@ impl Instance {
         log: Arc<Log>,
         sandboxed: Sandboxed,
         slot: Slot,
+        snapshot: Option<Arc<Snapshot>>,
         (initialization, born): (Initialization, Millis),
     ) -> Instance {
         Instance {
             function,
             desk: Arc::default(),
             log,
-            init_ms: Mutex::new(None),
+            beginning: Mutex::new(None),
             initialization,
             born,
             sandboxed,
+            _snapshot: snapshot,
             _slot: slot,
         }
     }
@@ -110,6 +124,11 @@ impl Instance {
     /// Whether it is one of those that are always ready.
     pub(crate) fn is_provisioned(&self) -> bool {
         self.initialization == Initialization::Provisioned
+    }
+
+    /// Its process on the host.
+    pub(crate) fn pid(&self) -> u32 {
+        self.sandboxed.pid
     }
 
     /// Ends it. Does not wait.

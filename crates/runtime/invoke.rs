@@ -13,7 +13,7 @@ use crate::{
     desk::{Answer, Reported},
     faults::Fault,
     function::{Function, FunctionError, Invocation, Outcome, Report},
-    instance::Instance,
+    instance::{Beginning, Instance},
     lines,
     log::Log,
     stream::{Carried, Destination, Stream},
@@ -73,10 +73,17 @@ pub(crate) async fn run(
         Some(Fault::Timeout(millis)) => *millis as f64,
         _ => measured,
     };
-    let init_ms = instance.init_ms.lock().expect("nothing panics while it holds this lock").take();
+    let beginning =
+        instance.beginning.lock().expect("nothing panics while it holds this lock").take();
+    let (init_ms, restore) = match beginning {
+        Some(Beginning::Init(millis)) => (Some(millis), None),
+        Some(Beginning::Restore(restored)) => (None, Some(restored)),
+        None => (None, None),
+    };
     let max_memory_mib = instance.peak_memory_mib();
-    let billed_ms = billed(duration_ms, init_ms);
-    let report = Report { duration_ms, billed_ms, init_ms, max_memory_mib, started };
+    let before_ms = init_ms.or(restore.map(|restored| restored.billed_ms as f64));
+    let billed_ms = billed(duration_ms, before_ms);
+    let report = Report { duration_ms, billed_ms, init_ms, restore, max_memory_mib, started };
     write_end(function, log, clock, request_id, &report, fault);
     let (payload, error) = match ended {
         Ended::Response(payload) => (payload, None),
@@ -152,7 +159,7 @@ pub(crate) fn not_run(
         _ => millis,
     };
     let billed_ms = billed(duration_ms, None);
-    let report = Report { duration_ms, billed_ms, init_ms: None, max_memory_mib: 0, started };
+    let report = Report { duration_ms, billed_ms, started, ..Report::default() };
     write_end(function, log, clock, request_id, &report, Some(fault));
     let payload = fault.payload(request_id);
     log.flush();
@@ -176,9 +183,9 @@ fn write_end(
     end.into_iter().flatten().for_each(|line| log.write(line));
 }
 
-/// Since August 2025 init is billed too.
-fn billed(duration_ms: f64, init_ms: Option<f64>) -> u64 {
-    (duration_ms + init_ms.unwrap_or(0.0)).ceil() as u64
+/// Since August 2025 init is billed too; so are hooks after a restore.
+fn billed(duration_ms: f64, before_ms: Option<f64>) -> u64 {
+    (duration_ms + before_ms.unwrap_or(0.0)).ceil() as u64
 }
 
 fn outcome(

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
 //! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to
-//! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
+//! ready), `snapshots` and `pool/snapshot` (what instances are forked from), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
 //! handler does not), `sandbox/` (what an instance may not do), `init/` (its first process),
@@ -28,6 +28,7 @@ mod pool;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
 mod sdk;
+mod snapshots;
 mod start;
 mod stream;
 
@@ -35,7 +36,7 @@ pub use config::{Config, Doctor};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use languages::{Language, Provider};
-pub use pool::{Pool, ProvisionFailure, Provisioned};
+pub use pool::{Pool, ProvisionFailure, Provisioned, SnapshotFailure, Snapshotted};
 pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};
 pub use start::StartKind;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     faults::Fault,
-    function::{Function, Report},
+    function::{Function, Report, Restored},
     start::Initialization,
 };
 
@@ -58,6 +58,68 @@ pub(crate) fn init_report(
     platform(function, at, "platform.initReport", Level::Warn, record)
 }
 
+/// `INIT_REPORT …` of an init that has succeeded, as only snapshots have it.
+pub(crate) fn init_done(
+    function: &Function,
+    at: Millis,
+    init_ms: f64,
+    initialization: Initialization,
+) -> Option<String> {
+    if !function.logging.json {
+        return Some(format!("INIT_REPORT Init Duration: {init_ms:.2} ms\tPhase: init\n"));
+    }
+    let record = json!({
+        "initializationType": initialization.as_str(),
+        "phase": "init",
+        "status": "success",
+        "metrics": { "durationMs": round(init_ms) },
+    });
+    platform(function, at, "platform.initReport", Level::Info, record)
+}
+
+/// `RESTORE_START …`.
+pub(crate) fn restore_start(
+    function: &Function,
+    at: Millis,
+    version: &str,
+    arn: &str,
+) -> Option<String> {
+    if !function.logging.json {
+        return Some(format!(
+            "RESTORE_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"
+        ));
+    }
+    let record = json!({
+        "runtimeVersion": version,
+        "runtimeVersionArn": arn,
+        "functionName": function.name,
+        "functionVersion": function.version,
+    });
+    platform(function, at, "platform.restoreStart", Level::Info, record)
+}
+
+/// `RESTORE_REPORT …`.
+pub(crate) fn restore_report(
+    function: &Function,
+    at: Millis,
+    restore_ms: f64,
+    fault: Option<&Fault>,
+) -> Option<String> {
+    if !function.logging.json {
+        let status = fault.map(|fault| format!("\t{}", fault.status())).unwrap_or_default();
+        return Some(format!("RESTORE_REPORT Restore Duration: {restore_ms:.2} ms{status}\n"));
+    }
+    let mut record = json!({
+        "status": json_status(fault),
+        "metrics": { "durationMs": round(restore_ms) },
+    });
+    if let Some(error_type) = json_error_type(fault) {
+        record["errorType"] = json!(error_type);
+    }
+    let level = if fault.is_some() { Level::Warn } else { Level::Info };
+    platform(function, at, "platform.restoreReport", level, record)
+}
+
 /// `START …`.
 pub(crate) fn start(function: &Function, at: Millis, request_id: &str) -> Option<String> {
     let version = &function.version;
@@ -88,11 +150,16 @@ pub(crate) fn report(
     }
     let Report { duration_ms, billed_ms, max_memory_mib, .. } = report;
     let init = report.init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
+    let restore = report.restore.map(|Restored { duration_ms, billed_ms }| {
+        let billed = format!("Billed Restore Duration: {billed_ms} ms\t");
+        format!("Restore Duration: {duration_ms:.2} ms\t{billed}")
+    });
+    let restore = restore.unwrap_or_default();
     let status = fault.map(Fault::status).unwrap_or_default();
     Some(format!(
         "REPORT RequestId: {request_id}\tDuration: {duration_ms:.2} ms\t\
          Billed Duration: {billed_ms} ms\tMemory Size: {} MB\t\
-         Max Memory Used: {max_memory_mib} MB\t{init}{status}\n",
+         Max Memory Used: {max_memory_mib} MB\t{init}{restore}{status}\n",
         function.memory_mib
     ))
 }
@@ -111,6 +178,10 @@ fn json_report(
     });
     if let Some(init_ms) = report.init_ms {
         metrics["initDurationMs"] = json!(round(init_ms));
+    }
+    if let Some(Restored { duration_ms, billed_ms }) = report.restore {
+        metrics["restoreDurationMs"] = json!(round(duration_ms));
+        metrics["billedRestoreDurationMs"] = json!(billed_ms);
     }
     let mut record =
         json!({ "requestId": request_id, "metrics": metrics, "status": json_status(fault) });

@@ -7,8 +7,10 @@
 //! `start` (an instance's way to ready), `invoke` (one invocation).
 
 mod provision;
+mod snapshot;
 
 pub use provision::{ProvisionFailure, Provisioned};
+pub use snapshot::{SnapshotFailure, Snapshotted};
 
 use std::{
     fs,
@@ -31,14 +33,15 @@ use crate::{
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
-    instance::{Instance, Slot, Unready},
+    instance::{Beginning, Instance, Slot, Unready},
     invoke,
-    languages::Languages,
+    languages::{Languages, Provider},
     lines,
     log::Log,
     pool::provision::Provisions,
     sandbox::Sandboxer,
-    start::{HostIds, Initialization, NotStarted, StartKind, Starter},
+    snapshots::Snapshots,
+    start::{HostIds, Initialization, NotStarted, Origin, Preparation, StartKind, Starter},
     stream::{Destination, Outlet, Streamed},
 };
 
@@ -72,6 +75,7 @@ pub struct Pool {
     taken: Arc<AtomicUsize>,
     starting: Semaphore,
     provisions: Provisions,
+    snapshots: Snapshots,
     /// True when the pool stops.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -105,6 +109,7 @@ impl Pool {
             taken: Arc::default(),
             starting: Semaphore::new(cpus * STARTS_PER_CPU),
             provisions: Provisions::new(cpus),
+            snapshots: Snapshots::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
             config,
@@ -176,12 +181,14 @@ impl Pool {
     /// are busy after their request.
     pub fn retire(&self, key: &str) {
         self.groups.retire(key).iter().for_each(|instance| instance.kill());
+        self.snapshots.remove(key);
     }
 
     /// Stops all instances, and waits until nothing of them is left.
     pub async fn shutdown(&self) {
         self.starting.close();
         self.provisions.close();
+        self.snapshots.clear();
         self.groups.stop().iter().for_each(|instance| instance.kill());
         self.stop.send_replace(true);
         loop {
@@ -260,6 +267,8 @@ impl Pool {
         if circumstances.soon_free {
             self.clock.sleep(SETTLES_WITHIN).await;
         }
+        // Before its turn: the init of a snapshot, which may take long, has one of its own.
+        let origin = self.origin(&function).await;
         let Ok(_turn) = self.starting.acquire().await else {
             let stopping = Given::Refused(RuntimeError::Stopping);
             return self.groups.not_started(&function.key, stopping);
@@ -272,11 +281,14 @@ impl Pool {
             Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
         };
         let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
-        let started = self.start(&function, &log, slot, INIT_LIMIT, Phase::INIT).await;
+        let started = match origin {
+            Ok(origin) => self.start_from(origin, &function, &log, slot).await,
+            Err(not_started) => Err(not_started),
+        };
         match started {
-            Ok((instance, init_ms)) => {
-                *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
-                    Some(init_ms);
+            Ok((instance, beginning)) => {
+                *instance.beginning.lock().expect("nothing panics while it holds this lock") =
+                    Some(beginning);
                 self.groups.started(instance, circumstances.generation);
             }
             Err(NotStarted::Machine(error)) => {
@@ -286,6 +298,33 @@ impl Pool {
                 self.groups.not_started(&function.key, Given::Failed(log));
             }
         }
+    }
+
+    /// Starts an instance for a request, one way or the other.
+    async fn start_from(
+        self: &Arc<Self>,
+        origin: Origin,
+        function: &Arc<Function>,
+        log: &Arc<Log>,
+        slot: Slot,
+    ) -> Result<(Arc<Instance>, Beginning), NotStarted> {
+        let (reason, slot) = match origin {
+            Origin::Exec(reason) => (reason, slot),
+            Origin::Snapshot(snapshot) => {
+                match self.restore(function, &snapshot, log, slot).await? {
+                    Ok((instance, restored)) => {
+                        return Ok((instance, Beginning::Restore(restored)));
+                    }
+                    Err(reason) => (Some(reason), self.slot().map_err(NotStarted::Machine)?),
+                }
+            }
+        };
+        if let Some(reason) = reason {
+            log.write(snapshot::refusal(&reason));
+        }
+        let (instance, init_ms) =
+            self.start(function, log, slot, INIT_LIMIT, Phase::init(function)).await?;
+        Ok((instance, Beginning::Init(init_ms)))
     }
 
     /// Starts an instance and waits for its init.
@@ -299,18 +338,12 @@ impl Pool {
     ) -> Result<(Arc<Instance>, f64), NotStarted> {
         let provider = self.starter.provider(function).await;
         let provider = provider.map_err(NotStarted::Machine)?;
-        // Of an image there is no runtime version to tell.
-        if phase.name == "init" && function.image.is_none() {
-            let (now, label) = (self.clock.now(), provider.label());
-            let arn = runtime_arn(&function.region, &label);
-            let line = lines::init_start(function, now, &label, &arn, phase.initialization);
-            line.into_iter().for_each(|line| log.write(line));
-            provider.warning.iter().for_each(|warning| log.write(warning.clone()));
-        }
+        self.write_init_start(function, &provider, log, phase);
         let began = Instant::now();
         let ready = async {
-            let launched =
-                self.starter.launch(function, &provider, log, slot, phase.initialization);
+            let initialization = phase.initialization;
+            let preparation = Preparation { initialization, zygote: false };
+            let launched = self.starter.launch(function, &provider, log, slot, preparation);
             let instance = launched.await?;
             self.spawn(self.clone().keep(instance.clone()));
             let unready = Unready(&instance);
@@ -330,6 +363,17 @@ impl Pool {
             Err(NotStarted::Machine(_)) => {}
         }
         ready
+    }
+
+    fn write_init_start(&self, function: &Function, provider: &Provider, log: &Log, phase: Phase) {
+        // Of an image there is no runtime version to tell.
+        if phase.name == "init" && function.image.is_none() {
+            let (now, label) = (self.clock.now(), provider.label());
+            let arn = runtime_arn(&function.region, &label);
+            let line = lines::init_start(function, now, &label, &arn, phase.initialization);
+            line.into_iter().for_each(|line| log.write(line));
+            provider.warning.iter().for_each(|warning| log.write(warning.clone()));
+        }
     }
 
     fn report_init(
@@ -359,7 +403,8 @@ impl Pool {
     ) -> Result<Found, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
         let slot = self.slot_soon().await?;
-        match self.start(function, log, slot, limit, Phase::INVOKE).await {
+        let phase = Phase { name: "invoke", ..Phase::init(function) };
+        match self.start(function, log, slot, limit, phase).await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));
                 Ok(Found::Ready(self.groups.adopt(instance), limit.saturating_sub(spent)))
@@ -452,10 +497,14 @@ struct Phase {
 }
 
 impl Phase {
-    const INIT: Phase = Phase { name: "init", initialization: Initialization::OnDemand };
-    /// The init that is tried once more, for a request.
-    const INVOKE: Phase = Phase { name: "invoke", initialization: Initialization::OnDemand };
+    const ON_DEMAND: Phase = Phase { name: "init", initialization: Initialization::OnDemand };
+    const SNAP_START: Phase = Phase { name: "init", initialization: Initialization::SnapStart };
     const PROVISIONED: Phase = Phase { name: "init", initialization: Initialization::Provisioned };
+
+    /// The init of an instance that a request waits for.
+    fn init(function: &Function) -> Phase {
+        if function.snap_start { Phase::SNAP_START } else { Phase::ON_DEMAND }
+    }
 }
 
 /// Names the runtime's version as AWS does: by a digest.

@@ -24,6 +24,7 @@ use crate::{
     log::Log,
     sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
     sdk,
+    snapshots::Snapshot,
 };
 
 /// Processes and threads of one instance. Lambda's documented limit.
@@ -36,6 +37,23 @@ pub(crate) const EXEC: &str = "exec";
 pub enum StartKind {
     /// A new process executes the interpreter and loads the function.
     Exec,
+    /// It is forked from a process that has run the function's init.
+    SnapStart,
+}
+
+/// What an instance comes from.
+pub(crate) enum Origin {
+    /// A new process; of a function with SnapStart, with the reason if there is one to tell.
+    Exec(Option<Arc<str>>),
+    /// A snapshot.
+    Snapshot(Arc<Snapshot>),
+}
+
+/// What a new process is told.
+pub(crate) struct Preparation {
+    pub(crate) initialization: Initialization,
+    /// Whether instances are to be forked from it.
+    pub(crate) zygote: bool,
 }
 
 /// What an instance is started for, in the words of `AWS_LAMBDA_INITIALIZATION_TYPE`.
@@ -45,6 +63,8 @@ pub(crate) enum Initialization {
     OnDemand,
     /// To be ready before there is a request.
     Provisioned,
+    /// To be restored.
+    SnapStart,
 }
 
 impl Initialization {
@@ -52,6 +72,7 @@ impl Initialization {
         match self {
             Initialization::OnDemand => "on-demand",
             Initialization::Provisioned => "provisioned-concurrency",
+            Initialization::SnapStart => "snap-start",
         }
     }
 }
@@ -61,7 +82,7 @@ impl Initialization {
 pub(crate) enum NotStarted {
     /// The machine or the server, not the function.
     Machine(RuntimeError),
-    /// The function's init failed, after so many milliseconds.
+    /// The function's init failed, or its restore, after so many milliseconds.
     Function(Fault, f64),
 }
 
@@ -108,6 +129,37 @@ impl Starter {
         Err(RuntimeError::NoInterpreter(text.into()))
     }
 
+    /// Forks an instance from a snapshot. Returns before its hooks have run.
+    pub(crate) async fn restore(
+        &self,
+        function: &Arc<Function>,
+        provider: &Provider,
+        snapshot: &Arc<Snapshot>,
+        log: &Arc<Log>,
+        slot: Slot,
+    ) -> Result<Arc<Instance>, NotStarted> {
+        let credentials = self.surroundings.credentials(function).await;
+        let initialization = Initialization::SnapStart;
+        let of = Surrounded {
+            function,
+            provider,
+            credentials: &credentials,
+            log_stream: log.stream(),
+            initialization,
+            bootstrap: None,
+            sdk: None,
+        };
+        let spec = self.spec(&of, false).map_err(NotStarted::Machine)?;
+        let zygote = snapshot.zygote.clone();
+        let forked = self.sandboxer.fork(zygote, spec, &environment::changing(&of)).await;
+        let sandboxed = forked.map_err(|error| not_started(error, false))?;
+        // What init has made with its credentials ends with them.
+        let born = snapshot.instance.born;
+        let (function, log, snapshot) = (function.clone(), log.clone(), Some(snapshot.clone()));
+        let of = (initialization, born);
+        Ok(Arc::new(Instance::new(function, log, sandboxed, slot, snapshot, of)))
+    }
+
     /// Starts the function's processes. Returns before their init is over.
     pub(crate) async fn launch(
         &self,
@@ -115,7 +167,7 @@ impl Starter {
         provider: &Provider,
         log: &Arc<Log>,
         slot: Slot,
-        initialization: Initialization,
+        Preparation { initialization, zygote }: Preparation,
     ) -> Result<Arc<Instance>, NotStarted> {
         let credentials = self.surroundings.credentials(function).await;
         let bootstrap = self.bootstraps.of(provider.language);
@@ -134,8 +186,9 @@ impl Starter {
             (None, Language::Provided) => Some(own_bootstrap(function)?),
             _ => None,
         };
-        let spec = self.spec(&of).map_err(NotStarted::Machine)?;
-        let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
+        let spec = self.spec(&of, zygote).map_err(NotStarted::Machine)?;
+        let started =
+            self.sandboxer.start(spec, |view| program(&of, own.as_deref(), zygote, view)).await;
         let sandboxed = started.map_err(|error| match &function.image {
             Some(image) => image::not_started(image, error),
             None => not_started(error, own.is_some()),
@@ -146,11 +199,16 @@ impl Starter {
             log,
             sandboxed,
             slot,
+            None,
             (initialization, self.clock.now()),
         )))
     }
 
-    fn spec(&self, of: &Surrounded<'_>) -> Result<Spec, RuntimeError> {
+    fn spec(
+        &self,
+        of: &Surrounded<'_>,
+        zygote: bool,
+    ) -> Result<Spec, RuntimeError> {
         let function = of.function;
         let mut binds = Vec::new();
         let prefix = &of.provider.prefix;
@@ -175,6 +233,7 @@ impl Starter {
             tmp_mib: function.ephemeral_mib,
             host_id: self.host_ids.of(function)?,
             hostname: "169.254.100.6".into(),
+            zygote,
         })
     }
 
@@ -192,7 +251,9 @@ impl Starter {
                 instance.begin_throttle();
                 return Ok(());
             }
-            Some(Init::Failed(reported)) => Fault::Init(reported),
+            Some(Init::Failed(reported) | Init::RestoreFailed(reported)) => Fault::Init(reported),
+            // Whoever is not to be forked has nothing to offer.
+            Some(Init::Offered(_)) => Fault::Timeout(limit.as_millis() as u64),
             Some(Init::Exited(exit)) => Fault::Exit(exit),
             None => Fault::Timeout(limit.as_millis() as u64),
         };
@@ -232,7 +293,12 @@ impl HostIds {
     }
 }
 
-fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
+fn program(
+    of: &Surrounded<'_>,
+    own: Option<&Path>,
+    zygote: bool,
+    view: &View,
+) -> Program {
     let environment = environment::variables(of, view);
     if let Some(image) = &of.function.image {
         let argv = image.entrypoint.iter().chain(&image.command).map(Into::into).collect();
@@ -249,6 +315,7 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
                 argv.push("-B".into());
             }
             argv.push(view.path(&bootstrap.join("bootstrap.py")).into());
+            argv.push(if zygote { "forks" } else { "" }.into());
             argv.push(of.sdk.map(|sdk| view.path(sdk).into_os_string()).unwrap_or_default());
             // A later layer covers an earlier one; a sandbox sees them as one.
             let mut layers: Vec<PathBuf> =

@@ -37,7 +37,7 @@ pub(super) const UID: u32 = 993;
 pub(super) const GID: u32 = 990;
 
 /// Connections that may wait to be accepted: more than an instance's clients open at once.
-const BACKLOG: c_int = 128;
+pub(super) const BACKLOG: c_int = 128;
 
 /// Entry point of the clone.
 pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
@@ -100,7 +100,9 @@ fn enter(cage: &Cage, control: BorrowedFd<'_>) -> Result<(), Failure> {
 fn bind_hands(cage: &Cage) -> Result<(), Failure> {
     drop_capabilities().at(Step::Capabilities)?;
     rustix::thread::set_no_new_privs(true).at(Step::Capabilities)?;
-    landlock::restrict(cage.landlock_abi).at(Step::Landlock)?;
+    if let Some(abi) = cage.landlock_abi {
+        landlock::restrict(abi).at(Step::Landlock)?;
+    }
     cage.filters.install().at(Step::Seccomp)
 }
 

@@ -32,6 +32,7 @@ async fn sandbox(sandboxer: &Sandboxer) -> Finding {
         tmp_mib: 16,
         host_id: HostId { uid: 65534, gid: 65534 },
         hostname: "doctor".into(),
+        zygote: false,
     };
     let program = Program { argv: vec!["/usr/bin/true".into()], environment: Vec::new() };
     let ended = match sandboxer.start(spec, |_| program).await {

@@ -20,7 +20,7 @@ const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
 
 const CREATE_RULESET_VERSION: u32 = 1;
-const RULE_PATH_BENEATH: u32 = 1;
+pub(super) const RULE_PATH_BENEATH: u32 = 1;
 
 /// The first version in which a file may be renamed into another folder.
 const USABLE: u32 = 2;
@@ -47,13 +47,40 @@ pub(super) fn abi() -> u32 {
     u32::try_from(version).ok().filter(|v| *v >= USABLE).unwrap_or(0)
 }
 
+/// Bytes of `struct landlock_ruleset_attr` of the first version.
+pub(super) const RULESET_BYTES: usize = size_of::<Ruleset>();
+
+/// The ruleset as the kernel takes it.
+pub(super) fn ruleset(abi: u32) -> [u8; RULESET_BYTES] {
+    rights(abi).to_ne_bytes()
+}
+
+/// One rule as the kernel takes it.
+pub(super) fn rule(allowed: u64, folder: i32) -> [u8; size_of::<PathBeneath>()] {
+    let mut rule = [0; size_of::<PathBeneath>()];
+    rule[..8].copy_from_slice(&allowed.to_ne_bytes());
+    rule[8..].copy_from_slice(&folder.to_ne_bytes());
+    rule
+}
+
 /// Reads and executes everywhere, writes to `/tmp` and `/dev/shm`, devices and its own `/proc`.
+pub(super) fn allowed(abi: u32) -> [(&'static CStr, u64); 5] {
+    let all = rights(abi);
+    [
+        (c"/", EXECUTE | READ_FILE | READ_DIR),
+        (c"/tmp", all),
+        (c"/dev/shm", all),
+        (c"/dev", all & (READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV)),
+        (c"/proc", all & (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE)),
+    ]
+}
+
+/// Allows that, and nothing else, for good.
 pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
     if abi == 0 {
         return Ok(());
     }
-    let all = rights(abi);
-    let ruleset = Ruleset { handled_access_fs: all };
+    let ruleset = Ruleset { handled_access_fs: rights(abi) };
     // SAFETY: the structure is as long as said and outlives the call.
     let fd = unsafe {
         libc::syscall(
@@ -68,11 +95,9 @@ pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
     }
     // The descriptor is closed by exec.
     let fd = fd as i32;
-    allow(fd, c"/", EXECUTE | READ_FILE | READ_DIR)?;
-    allow(fd, c"/tmp", all)?;
-    allow(fd, c"/dev/shm", all)?;
-    allow(fd, c"/dev", all & (READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV))?;
-    allow(fd, c"/proc", all & (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE))?;
+    for (path, rights) in allowed(abi) {
+        allow(fd, path, rights)?;
+    }
     // SAFETY: takes no pointer.
     let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, fd, 0u32) };
     if done < 0 { Err(last_errno()) } else { Ok(()) }

@@ -34,6 +34,8 @@ pub(super) struct Limits {
     open_files: u64,
     /// Set when no cgroup bounds memory.
     data_bytes: Option<u64>,
+    /// Whether user namespaces may be made below this one: by the server, for forks.
+    namespaces: bool,
 }
 
 /// Who enforces the limit of memory.
@@ -53,6 +55,7 @@ impl Limits {
             pids: spec.pids + INIT_PIDS,
             open_files: hard.min(OPEN_FILES),
             data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
+            namespaces: spec.zygote,
         }
     }
 
@@ -70,7 +73,9 @@ impl Limits {
 
     /// Sets what a process can be limited by. Runs in the child.
     pub(super) fn apply(&self) -> Result<(), Errno> {
-        no_more_namespaces();
+        if !self.namespaces {
+            no_more_namespaces();
+        }
         limit(Resource::Nofile, self.open_files)?;
         limit(Resource::Nproc, u64::from(self.pids))?;
         limit(Resource::Core, 0)?;
@@ -95,7 +100,7 @@ mod tests {
     use super::*;
 
     fn limits(memory_mib: u32) -> Limits {
-        Limits { memory_mib, pids: 1024, open_files: 1024, data_bytes: None }
+        Limits { memory_mib, pids: 1024, open_files: 1024, data_bytes: None, namespaces: false }
     }
 
     #[test]

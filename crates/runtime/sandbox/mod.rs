@@ -5,7 +5,7 @@
 //! gets), `start` (the parent's half of a start), `child` (the other half, between clone and exec),
 //! then what the child puts on: `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for resources.
 //! The child becomes the sandbox's `init` (the program is in `../init`), which runs programs for us
-//! as long as the sandbox lives: `running` is one of them.
+//! as long as the sandbox lives: `running` is one of them. `zygote` is what instances are forked from.
 
 mod cgroup;
 mod child;
@@ -29,8 +29,9 @@ mod spec;
 mod start;
 #[cfg(test)]
 mod tests;
+mod zygote;
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
@@ -41,6 +42,7 @@ pub(crate) use instance::{Exit, Sandboxed};
 pub(crate) use running::{Running, Status};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};
+pub(crate) use zygote::{Channel, Zygote};
 
 use cgroup::Cgroups;
 use instance::Reaper;
@@ -64,6 +66,7 @@ struct Machine {
     /// What it sees of it with an image as its root.
     image_base: Arc<[root::Entry]>,
     filters: Arc<seccomp::Filters>,
+    zygote_filters: Arc<seccomp::Filters>,
     landlock_abi: u32,
     /// The file of the program that is every sandbox's first; none: the text says why.
     init: Result<Arc<OwnedFd>, String>,
@@ -110,6 +113,9 @@ impl Sandboxer {
             base: root::base().into(),
             image_base: root::image_base().into(),
             filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
+            zygote_filters: Arc::new(
+                seccomp::Filters::compile_for_zygotes().map_err(StartError::at("seccomp"))?,
+            ),
             landlock_abi: landlock::abi(),
             init: init::file().map(Arc::new).map_err(|error| error.to_string()),
             spawner: Spawner::new().map_err(StartError::at("spawner thread"))?,
@@ -136,6 +142,25 @@ impl Sandboxer {
         let started = spawn_blocking(move || start::start(&machine, &spec, place, &program)).await;
         let started = started.map_err(|e| StartError { step: "start", source: e.into() })??;
         Sandboxed::new(started).map_err(StartError::at("register with the runtime"))
+    }
+
+    /// Whether instances can be forked here. Registers are the processor's own.
+    pub(crate) fn forks(&self) -> bool {
+        self.isolates() && cfg!(target_arch = "x86_64")
+    }
+
+    /// Forks one instance from a zygote, with what of its environment is different.
+    pub(crate) async fn fork(
+        &self,
+        zygote: Arc<Zygote>,
+        spec: Spec,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Sandboxed, StartError> {
+        let message = zygote::restore_message(variables);
+        let machine = self.machine.clone();
+        let forked = spawn_blocking(move || zygote::fork(&machine, &zygote, &spec, &message));
+        let forked = forked.await.map_err(|e| StartError { step: "start", source: e.into() })??;
+        Sandboxed::new(forked).map_err(StartError::at("register with the runtime"))
     }
 
     /// What the machine has and lacks for sandboxes, with ways to mend it. Starts one.

@@ -57,6 +57,8 @@ pub(crate) struct Spec {
     pub(crate) host_id: HostId,
     /// What `uname` says.
     pub(crate) hostname: String,
+    /// Instances are to be forked from its program.
+    pub(crate) zygote: bool,
 }
 
 /// The root that an image brings.
@@ -144,6 +146,7 @@ mod tests {
             tmp_mib: 512,
             host_id: HostId { uid: 100_993, gid: 100_990 },
             hostname: "h".into(),
+            zygote: false,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9001));
         View::new(isolation, &spec, address, address)

@@ -5,6 +5,7 @@ mod life;
 mod power;
 mod programs;
 mod sight;
+mod zygote;
 
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -53,6 +54,7 @@ impl Trial {
             tmp_mib: 16,
             host_id: HostId { uid: 100_993, gid: 100_990 },
             hostname: "169-254-1-1".into(),
+            zygote: false,
         };
         Trial { sandboxer: Sandboxer::new(isolation).unwrap(), spec, folder }
     }

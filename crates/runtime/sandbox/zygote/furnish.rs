@@ -1,0 +1,246 @@
+//! What is done in a forked process's name before it runs: namespaces of its own, its private
+//! places in them, its sockets, and the end of every right to change them.
+//!
+//! Mirrors `child`, which does the same for a process that executes a program. The root stays what
+//! the zygote sees, whose mounts are read-only; nobody who has no right to mount can uncover what
+//! the new ones cover.
+
+use std::{
+    ffi::CString,
+    io,
+    net::TcpListener,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
+
+use super::{
+    super::{
+        StartError,
+        child::{BACKLOG, GID, UID},
+        landlock,
+        mounts::{SHM_OPTIONS, TMP_FLAGS},
+        start::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT},
+    },
+    tracee::Tracee,
+};
+
+const PAGE_BYTES: u64 = 4096;
+
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWPID;
+
+/// What one forked process gets.
+pub(super) struct Furnishing<'a> {
+    /// Options of `/tmp`'s tmpfs.
+    pub(super) tmp: &'a CString,
+    /// Where it works.
+    pub(super) folder: &'a CString,
+    /// Version of Landlock; 0: none.
+    pub(super) landlock_abi: u32,
+}
+
+/// A process in namespaces of its own, still held, and the host's ends of its sockets.
+pub(super) struct Furnished {
+    pub(super) process: Tracee,
+    pub(super) pidfd: OwnedFd,
+    pub(super) listeners: [TcpListener; 2],
+}
+
+/// A traced process with a page of its memory for the arguments of its calls. The page is new:
+/// nobody else has it.
+struct Hand<'a> {
+    process: &'a Tracee,
+    page: u64,
+}
+
+/// Forks the process into namespaces of its own; the process itself ends.
+pub(super) fn furnish(first: Tracee, with: &Furnishing<'_>) -> Result<Furnished, StartError> {
+    let at = StartError::at;
+    let page = new_page(&first).map_err(at("take a page"))?;
+    let hand = Hand { process: &first, page };
+    hand.process
+        .call(libc::SYS_unshare, &[NAMESPACES as u64])
+        .map_err(at("unshare into new namespaces"))?;
+    hand.map_users().map_err(at("write the user map"))?;
+    let tid_address = hand.tid_address().map_err(at("find the thread's id"))?;
+    // The process namespace is for children only, the first of which is its init.
+    let process = first.fork(tid_address).map_err(at("fork"))?;
+    drop(first);
+    let pid = Pid::from_raw(process.pid() as i32).ok_or_else(|| no_pid("fork"))?;
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+    let pidfd = pidfd.map_err(|errno| at("open the process")(errno.into()))?;
+    let hand = Hand { process: &process, page };
+    hand.mount(c"tmpfs", c"/tmp", TMP_FLAGS.bits().into(), with.tmp).map_err(at("mount /tmp"))?;
+    hand.mount(c"tmpfs", c"/dev/shm", TMP_FLAGS.bits().into(), SHM_OPTIONS)
+        .map_err(at("mount /dev/shm"))?;
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    hand.mount(c"proc", c"/proc", flags, c"").map_err(at("mount /proc"))?;
+    // As `limits` does it: a second lock, if this kernel has it.
+    let _ = hand.put(c"/proc/sys/user/max_user_namespaces", b"0");
+    hand.loopback_up().map_err(at("loopback up"))?;
+    let listen = |port| hand.listen(port, &pidfd).map_err(at("listen on loopback"));
+    let listeners = [listen(RUNTIME_API_PORT)?, listen(AWS_ENDPOINT_PORT)?];
+    hand.call(libc::SYS_setsid, &[]).map_err(at("begin a session"))?;
+    hand.enter(with.folder).map_err(at("enter the working folder"))?;
+    hand.drop_capabilities().map_err(at("drop capabilities"))?;
+    hand.landlock(with.landlock_abi).map_err(at("landlock"))?;
+    hand.call(libc::SYS_munmap, &[page, PAGE_BYTES]).map_err(at("give back a page"))?;
+    Ok(Furnished { process, pidfd, listeners })
+}
+
+fn no_pid(step: &'static str) -> StartError {
+    StartError { step, source: io::ErrorKind::NotFound.into() }
+}
+
+fn new_page(process: &Tracee) -> io::Result<u64> {
+    let (protection, flags) =
+        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let nowhere = u64::MAX;
+    process.call(libc::SYS_mmap, &[0, PAGE_BYTES, protection as u64, flags as u64, nowhere, 0])
+}
+
+impl Hand<'_> {
+    fn call(&self, number: i64, arguments: &[u64]) -> io::Result<u64> {
+        self.process.call(number, arguments)
+    }
+
+    /// Lays texts (with their ends) or structures one behind the other into the page.
+    fn lay<const N: usize>(&self, parts: [&[u8]; N]) -> io::Result<[u64; N]> {
+        let mut bytes = Vec::new();
+        let places = parts.map(|part| {
+            // As structures of the kernel want to lie.
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            let place = self.page + bytes.len() as u64;
+            bytes.extend_from_slice(part);
+            place
+        });
+        if bytes.len() as u64 > PAGE_BYTES {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.process.write(self.page, &bytes)?;
+        Ok(places)
+    }
+
+    /// The only user and group that there are, as themselves.
+    fn map_users(&self) -> io::Result<()> {
+        self.put(c"/proc/self/setgroups", b"deny")?;
+        self.put(c"/proc/self/uid_map", format!("{UID} {UID} 1").as_bytes())?;
+        self.put(c"/proc/self/gid_map", format!("{GID} {GID} 1").as_bytes())
+    }
+
+    /// Writes a file of the kernel's.
+    fn put(&self, path: &std::ffi::CStr, content: &[u8]) -> io::Result<()> {
+        let [path, bytes] = self.lay([path.to_bytes_with_nul(), content])?;
+        let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+        let file = self.call(libc::SYS_openat, &[libc::AT_FDCWD as u64, path, flags as u64])?;
+        let written = self.call(libc::SYS_write, &[file, bytes, content.len() as u64]);
+        self.call(libc::SYS_close, &[file])?;
+        written.map(drop)
+    }
+
+    /// Where the C library keeps the thread's id, for the kernel to write the new one.
+    fn tid_address(&self) -> io::Result<u64> {
+        let [place] = self.lay([&[0; 8]])?;
+        self.call(libc::SYS_prctl, &[libc::PR_GET_TID_ADDRESS as u64, place])?;
+        self.process.read_word(place)
+    }
+
+    fn mount(
+        &self,
+        kind: &std::ffi::CStr,
+        target: &std::ffi::CStr,
+        flags: libc::c_ulong,
+        options: &std::ffi::CStr,
+    ) -> io::Result<()> {
+        let texts = [kind, target, options].map(|text| text.to_bytes_with_nul());
+        let [kind, target, options] = self.lay(texts)?;
+        self.call(libc::SYS_mount, &[kind, target, kind, flags, options]).map(drop)
+    }
+
+    fn loopback_up(&self) -> io::Result<()> {
+        let socket = self.socket(libc::SOCK_DGRAM | libc::SOCK_CLOEXEC)?;
+        // `struct ifreq`: sixteen bytes of name, then the flags.
+        let mut request = [0u8; 40];
+        request[..2].copy_from_slice(b"lo");
+        let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
+        request[16..18].copy_from_slice(&flags.to_ne_bytes());
+        let [request] = self.lay([&request])?;
+        self.call(libc::SYS_ioctl, &[socket, libc::SIOCSIFFLAGS as u64, request])?;
+        self.call(libc::SYS_close, &[socket]).map(drop)
+    }
+
+    fn socket(&self, kind: i32) -> io::Result<u64> {
+        self.call(libc::SYS_socket, &[libc::AF_INET as u64, kind as u64, 0])
+    }
+
+    /// Listens on its loopback, for the host.
+    fn listen(&self, port: u16, pidfd: &OwnedFd) -> io::Result<TcpListener> {
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        let socket = self.socket(kind)?;
+        // `struct sockaddr_in`.
+        let mut address = [0u8; 16];
+        address[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+        address[2..4].copy_from_slice(&port.to_be_bytes());
+        address[4..8].copy_from_slice(&[127, 0, 0, 1]);
+        let [address] = self.lay([&address])?;
+        self.call(libc::SYS_bind, &[socket, address, 16])?;
+        self.call(libc::SYS_listen, &[socket, BACKLOG as u64])?;
+        let ours =
+            rustix::process::pidfd_getfd(pidfd.as_fd(), socket as i32, PidfdGetfdFlags::empty())?;
+        self.call(libc::SYS_close, &[socket])?;
+        Ok(TcpListener::from(ours))
+    }
+
+    fn enter(&self, folder: &CString) -> io::Result<()> {
+        let [folder] = self.lay([folder.to_bytes_with_nul()])?;
+        self.call(libc::SYS_chdir, &[folder]).map(drop)
+    }
+
+    /// What entering a user namespace gave, and what could give it back.
+    fn drop_capabilities(&self) -> io::Result<()> {
+        let prctl =
+            |what: i32, value: u64| self.call(libc::SYS_prctl, &[what as u64, value, 0, 0, 0]);
+        // Root's ways with capabilities, should anybody become root: off, for good.
+        prctl(libc::PR_SET_SECUREBITS, ROOT_IS_NOBODY)?;
+        for capability in 0..64 {
+            match prctl(libc::PR_CAPBSET_DROP, capability) {
+                // The kernel has no more.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+                dropped => dropped?,
+            };
+        }
+        // `_LINUX_CAPABILITY_VERSION_3`, of the caller.
+        let mut header = [0u8; 8];
+        header[..4].copy_from_slice(&0x2008_0522u32.to_ne_bytes());
+        let [header, none] = self.lay([&header, &[0; 24]])?;
+        self.call(libc::SYS_capset, &[header, none]).map(drop)
+    }
+
+    fn landlock(&self, abi: u32) -> io::Result<()> {
+        if abi == 0 {
+            return Ok(());
+        }
+        let [ruleset] = self.lay([&landlock::ruleset(abi)])?;
+        let length = landlock::RULESET_BYTES as u64;
+        let rules = self.call(libc::SYS_landlock_create_ruleset, &[ruleset, length, 0])?;
+        for (path, allowed) in landlock::allowed(abi) {
+            let [path] = self.lay([path.to_bytes_with_nul()])?;
+            let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
+            let folder = self.call(libc::SYS_openat, &[libc::AT_FDCWD as u64, path, flags])?;
+            let [rule] = self.lay([&landlock::rule(allowed, folder as i32)])?;
+            let kind = u64::from(landlock::RULE_PATH_BENEATH);
+            self.call(libc::SYS_landlock_add_rule, &[rules, kind, rule, 0])?;
+            self.call(libc::SYS_close, &[folder])?;
+        }
+        self.call(libc::SYS_landlock_restrict_self, &[rules, 0])?;
+        self.call(libc::SYS_close, &[rules]).map(drop)
+    }
+}
+
+/// `SECBIT_NOROOT`, `NO_SETUID_FIXUP`, `NO_CAP_AMBIENT_RAISE`, all locked, and `KEEP_CAPS_LOCKED`.
+const ROOT_IS_NOBODY: u64 = 0b1110_1111;
