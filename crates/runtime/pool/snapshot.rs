@@ -168,6 +168,9 @@ impl Pool {
         let forked = self.starter.restore(function, &provider, snapshot, log, slot).await;
         let instance = match forked {
             Ok(instance) => instance,
+            Err(_) if self.groups.is_stopping() => {
+                return Err(NotStarted::Machine(RuntimeError::Stopping));
+            }
             Err(NotStarted::Machine(error)) => {
                 tracing::warn!(%error, function = function.name, "a snapshot was lost");
                 self.snapshots.remove(&function.key);

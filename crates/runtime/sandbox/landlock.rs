@@ -1,6 +1,10 @@
-//! Landlock: the kernel's second opinion on what the mounts already say. Runs in the child.
+//! Landlock: the kernel's second opinion on what the mounts already say.
 
-use std::{ffi::CStr, os::fd::AsRawFd};
+use std::{
+    ffi::{CStr, CString},
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
 
 use rustix::{
     fs::{Mode, OFlags},
@@ -20,7 +24,7 @@ const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
 
 const CREATE_RULESET_VERSION: u32 = 1;
-pub(super) const RULE_PATH_BENEATH: u32 = 1;
+const RULE_PATH_BENEATH: u32 = 1;
 
 /// The first version in which a file may be renamed into another folder.
 const USABLE: u32 = 2;
@@ -47,24 +51,8 @@ pub(super) fn abi() -> u32 {
     u32::try_from(version).ok().filter(|v| *v >= USABLE).unwrap_or(0)
 }
 
-/// Bytes of `struct landlock_ruleset_attr` of the first version.
-pub(super) const RULESET_BYTES: usize = size_of::<Ruleset>();
-
-/// The ruleset as the kernel takes it.
-pub(super) fn ruleset(abi: u32) -> [u8; RULESET_BYTES] {
-    rights(abi).to_ne_bytes()
-}
-
-/// One rule as the kernel takes it.
-pub(super) fn rule(allowed: u64, folder: i32) -> [u8; size_of::<PathBeneath>()] {
-    let mut rule = [0; size_of::<PathBeneath>()];
-    rule[..8].copy_from_slice(&allowed.to_ne_bytes());
-    rule[8..].copy_from_slice(&folder.to_ne_bytes());
-    rule
-}
-
 /// Reads and executes everywhere, writes to `/tmp` and `/dev/shm`, devices and its own `/proc`.
-pub(super) fn allowed(abi: u32) -> [(&'static CStr, u64); 5] {
+fn allowed(abi: u32) -> [(&'static CStr, u64); 5] {
     let all = rights(abi);
     [
         (c"/", EXECUTE | READ_FILE | READ_DIR),
@@ -75,42 +63,56 @@ pub(super) fn allowed(abi: u32) -> [(&'static CStr, u64); 5] {
     ]
 }
 
-/// Allows that, and nothing else, for good.
+/// Allows that, and nothing else, for good. Runs in the child.
 pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
     if abi == 0 {
         return Ok(());
     }
+    let rules = ruleset(abi)?;
+    for (path, rights) in allowed(abi) {
+        allow(rules.as_fd(), path, rights)?;
+    }
+    // SAFETY: takes no pointer.
+    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0u32) };
+    if done < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// The same rules for another process, which has not put them on yet: of its own root.
+pub(super) fn rules_of(pid: u32, abi: u32) -> io::Result<Option<OwnedFd>> {
+    if abi == 0 {
+        return Ok(None);
+    }
+    let rules = ruleset(abi)?;
+    for (path, rights) in allowed(abi) {
+        let path = CString::new(format!("/proc/{pid}/root{}", path.to_string_lossy()))?;
+        allow(rules.as_fd(), &path, rights)?;
+    }
+    Ok(Some(rules))
+}
+
+fn ruleset(abi: u32) -> Result<OwnedFd, Errno> {
     let ruleset = Ruleset { handled_access_fs: rights(abi) };
-    // SAFETY: the structure is as long as said and outlives the call.
-    let fd = unsafe {
-        libc::syscall(
+    // SAFETY: the structure is as long as said and outlives the call; the descriptor is new, and
+    // closed by exec.
+    unsafe {
+        let fd = libc::syscall(
             libc::SYS_landlock_create_ruleset,
             &raw const ruleset,
             size_of::<Ruleset>(),
             0u32,
-        )
-    };
-    if fd < 0 {
-        return Err(last_errno());
+        );
+        if fd < 0 { Err(last_errno()) } else { Ok(OwnedFd::from_raw_fd(fd as i32)) }
     }
-    // The descriptor is closed by exec.
-    let fd = fd as i32;
-    for (path, rights) in allowed(abi) {
-        allow(fd, path, rights)?;
-    }
-    // SAFETY: takes no pointer.
-    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, fd, 0u32) };
-    if done < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
-fn allow(ruleset: i32, path: &CStr, allowed_access: u64) -> Result<(), Errno> {
+fn allow(ruleset: BorrowedFd<'_>, path: &CStr, allowed_access: u64) -> Result<(), Errno> {
     let folder = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let rule = PathBeneath { allowed_access, parent_fd: folder.as_raw_fd() };
     // SAFETY: the structure is the kernel's and outlives the call.
     let done = unsafe {
         libc::syscall(
             libc::SYS_landlock_add_rule,
-            ruleset,
+            ruleset.as_raw_fd(),
             RULE_PATH_BENEATH,
             &raw const rule,
             0u32,

@@ -42,6 +42,11 @@ pub(super) struct Furnishing<'a> {
     pub(super) folder: &'a CString,
     /// Version of Landlock; 0: none.
     pub(super) landlock_abi: u32,
+    /// Its own socket, and the host's end of it.
+    pub(super) socket: u32,
+    pub(super) channel: &'a OwnedFd,
+    /// The highest that it has open, of which all are known.
+    pub(super) last_descriptor: u32,
 }
 
 /// A process in namespaces of its own, still held, and the host's ends of its sockets.
@@ -88,7 +93,13 @@ pub(super) fn furnish(first: Tracee, with: &Furnishing<'_>) -> Result<Furnished,
     hand.call(libc::SYS_setsid, &[]).map_err(at("begin a session"))?;
     hand.enter(with.folder).map_err(at("enter the working folder"))?;
     hand.drop_capabilities().map_err(at("drop capabilities"))?;
-    hand.landlock(with.landlock_abi).map_err(at("landlock"))?;
+    if let Some(rules) = landlock::rules_of(process.pid(), with.landlock_abi).map_err(at("landlock"))? {
+        hand.landlock(with.socket, with.channel, rules).map_err(at("landlock"))?;
+    }
+    // What was opened here, all above what it had.
+    let first = u64::from(with.last_descriptor) + 1;
+    let all = u64::from(u32::MAX);
+    hand.call(libc::SYS_close_range, &[first, all, 0]).map_err(at("close"))?;
     hand.call(libc::SYS_munmap, &[page, PAGE_BYTES]).map_err(at("give back a page"))?;
     Ok(Furnished { process, pidfd, listeners })
 }
@@ -138,9 +149,7 @@ impl Hand<'_> {
         let [path, bytes] = self.lay([path.to_bytes_with_nul(), content])?;
         let flags = libc::O_WRONLY | libc::O_CLOEXEC;
         let file = self.call(libc::SYS_openat, &[libc::AT_FDCWD as u64, path, flags as u64])?;
-        let written = self.call(libc::SYS_write, &[file, bytes, content.len() as u64]);
-        self.call(libc::SYS_close, &[file])?;
-        written.map(drop)
+        self.call(libc::SYS_write, &[file, bytes, content.len() as u64]).map(drop)
     }
 
     /// Where the C library keeps the thread's id, for the kernel to write the new one.
@@ -170,8 +179,7 @@ impl Hand<'_> {
         let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
         request[16..18].copy_from_slice(&flags.to_ne_bytes());
         let [request] = self.lay([&request])?;
-        self.call(libc::SYS_ioctl, &[socket, libc::SIOCSIFFLAGS as u64, request])?;
-        self.call(libc::SYS_close, &[socket]).map(drop)
+        self.call(libc::SYS_ioctl, &[socket, libc::SIOCSIFFLAGS as u64, request]).map(drop)
     }
 
     fn socket(&self, kind: i32) -> io::Result<u64> {
@@ -192,7 +200,6 @@ impl Hand<'_> {
         self.call(libc::SYS_listen, &[socket, BACKLOG as u64])?;
         let ours =
             rustix::process::pidfd_getfd(pidfd.as_fd(), socket as i32, PidfdGetfdFlags::empty())?;
-        self.call(libc::SYS_close, &[socket])?;
         Ok(TcpListener::from(ours))
     }
 
@@ -206,14 +213,9 @@ impl Hand<'_> {
         let prctl =
             |what: i32, value: u64| self.call(libc::SYS_prctl, &[what as u64, value, 0, 0, 0]);
         // Root's ways with capabilities, should anybody become root: off, for good.
+        // The bounding set stays: who has no privileges to gain, as forks inherit it, gains none of it,
+        // and taking it away is as many calls as all the rest.
         prctl(libc::PR_SET_SECUREBITS, ROOT_IS_NOBODY)?;
-        for capability in 0..64 {
-            match prctl(libc::PR_CAPBSET_DROP, capability) {
-                // The kernel has no more.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
-                dropped => dropped?,
-            };
-        }
         // `_LINUX_CAPABILITY_VERSION_3`, of the caller.
         let mut header = [0u8; 8];
         header[..4].copy_from_slice(&0x2008_0522u32.to_ne_bytes());
@@ -221,24 +223,24 @@ impl Hand<'_> {
         self.call(libc::SYS_capset, &[header, none]).map(drop)
     }
 
-    fn landlock(&self, abi: u32) -> io::Result<()> {
-        if abi == 0 {
-            return Ok(());
-        }
-        let [ruleset] = self.lay([&landlock::ruleset(abi)])?;
-        let length = landlock::RULESET_BYTES as u64;
-        let rules = self.call(libc::SYS_landlock_create_ruleset, &[ruleset, length, 0])?;
-        for (path, allowed) in landlock::allowed(abi) {
-            let [path] = self.lay([path.to_bytes_with_nul()])?;
-            let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
-            let folder = self.call(libc::SYS_openat, &[libc::AT_FDCWD as u64, path, flags])?;
-            let [rule] = self.lay([&landlock::rule(allowed, folder as i32)])?;
-            let kind = u64::from(landlock::RULE_PATH_BENEATH);
-            self.call(libc::SYS_landlock_add_rule, &[rules, kind, rule, 0])?;
-            self.call(libc::SYS_close, &[folder])?;
-        }
-        self.call(libc::SYS_landlock_restrict_self, &[rules, 0])?;
-        self.call(libc::SYS_close, &[rules]).map(drop)
+    /// Puts rules on it that the server has made: it is handed them through its own socket.
+    fn landlock(&self, socket: u32, channel: &OwnedFd, rules: OwnedFd) -> io::Result<()> {
+        super::send(channel, &[0], &[rules.as_fd()])?;
+        // `struct msghdr` and what it points to, in the order in which they are laid.
+        const CONTROL_BYTES: u64 = 64;
+        let (byte, control, vector) = (self.page, self.page + 8, self.page + 8 + CONTROL_BYTES);
+        let words = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let parts: [Vec<u8>; 4] = [
+            words(&[0]),
+            words(&[0; CONTROL_BYTES as usize / 8]),
+            words(&[byte, 1]),
+            words(&[0, 0, vector, 1, control, CONTROL_BYTES, 0]),
+        ];
+        let [_, _, _, header] = self.lay(parts.each_ref().map(Vec::as_slice))?;
+        self.call(libc::SYS_recvmsg, &[u64::from(socket), header, libc::MSG_CMSG_CLOEXEC as u64])?;
+        // After `struct cmsghdr`.
+        let rules = self.process.read_word(control + 16)? as u32;
+        self.call(libc::SYS_landlock_restrict_self, &[u64::from(rules), 0]).map(drop)
     }
 }
 

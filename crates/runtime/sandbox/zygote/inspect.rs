@@ -77,7 +77,7 @@ pub(super) fn check_powerless(pid: u32) -> io::Result<()> {
         found.is_some_and(|found| found.trim() == value)
     };
     let none = "0000000000000000";
-    let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
+    let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"];
     let powerless = sets.iter().all(|set| has(set, none));
     // Seccomp 2: a filter.
     if powerless && has("NoNewPrivs:", "1") && has("Seccomp:", "2") {
@@ -86,13 +86,30 @@ pub(super) fn check_powerless(pid: u32) -> io::Result<()> {
     Err(io::Error::other("the fork has rights"))
 }
 
-/// Whether a process holds nothing open but these, and its socket.
-pub(super) fn check_descriptors(pid: u32, known: &HashSet<String>, socket: &str) -> io::Result<()> {
-    let open = descriptors_of(pid)?;
-    match open.iter().find(|(_, link)| link != socket && !known.contains(link)) {
-        Some((_, link)) => Err(io::Error::other(format!("the fork holds {} open", named(link)))),
-        None => Ok(()),
+/// What a fork has open.
+pub(super) struct Open {
+    /// Its socket.
+    pub(super) socket: u32,
+    /// The highest number.
+    pub(super) last: u32,
+}
+
+/// Whether a fork holds nothing open but these, and its socket.
+pub(super) fn check_descriptors(
+    pid: u32,
+    known: &HashSet<String>,
+    socket: &str,
+) -> io::Result<Open> {
+    let mut open = Open { socket: 0, last: 0 };
+    for (number, link) in descriptors_of(pid)? {
+        open.last = open.last.max(number);
+        if link == socket {
+            open.socket = number;
+        } else if !known.contains(&link) {
+            return Err(io::Error::other(format!("the fork holds {} open", named(&link))));
+        }
     }
+    Ok(open)
 }
 
 /// A process's parent.

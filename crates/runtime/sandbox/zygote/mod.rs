@@ -271,6 +271,8 @@ fn caged(
     let _still = Held::hold(zygote.pid).map_err(at("hold the zygote"))?;
     zygote.check_family(newest).map_err(at("look at the zygote"))?;
     let first = Tracee::seize(newest).map_err(at("hold the fork"))?;
+    let open = inspect::check_descriptors(newest, &zygote.descriptors, &socket);
+    let open = open.map_err(at("look at the fork"))?;
     if let Some(cgroup) = cgroup {
         cgroup.attach(newest).map_err(at("enter the cgroup"))?;
     }
@@ -278,12 +280,13 @@ fn caged(
         tmp: &root::tmp_options(spec).map_err(at("mount /tmp"))?,
         folder: &c_path("/var/task".as_ref()).map_err(at("prepare"))?,
         landlock_abi: machine.landlock_abi,
+        socket: open.socket,
+        channel: &ours,
+        last_descriptor: open.last,
     };
     let furnished = furnish::furnish(first, &with)?;
     let pid = furnished.process.pid();
     inspect::check_powerless(pid).map_err(at("look at the fork"))?;
-    inspect::check_descriptors(pid, &zygote.descriptors, &socket)
-        .map_err(at("look at the fork"))?;
     let inner = inspect::inner_pid(pid).map_err(at("look at the fork"))?;
     zygote.forks().insert(pid, Fork { inner, status: None });
     Ok((ours, furnished))

@@ -16,8 +16,6 @@ use libc::{c_int, c_void, pid_t, user_regs_struct};
 
 /// A stop takes microseconds; a process that is not stopped by then does not want to be.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// So often its stop is asked for before the thread sleeps in between.
-const EAGER: u32 = 2000;
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// `syscall`.
@@ -255,11 +253,6 @@ fn seize(pid: pid_t) -> io::Result<()> {
     request(libc::PTRACE_SEIZE, pid, 0, OPTIONS as usize)
 }
 
-fn stop(pid: pid_t) -> io::Result<c_int> {
-    request(libc::PTRACE_INTERRUPT, pid, 0, 0)?;
-    await_stop(pid)
-}
-
 fn request(what: libc::c_uint, pid: pid_t, address: usize, data: usize) -> io::Result<()> {
     // SAFETY: none of the requests used here writes to our memory but for those that read registers
     // and messages, which are given a place of the kernel's own size.
@@ -267,42 +260,50 @@ fn request(what: libc::c_uint, pid: pid_t, address: usize, data: usize) -> io::R
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Waits for a stop; never takes an exit status, which is another's to take.
-fn await_stop(pid: pid_t) -> io::Result<c_int> {
-    await_change(pid, libc::WSTOPPED)
-}
-
-fn await_change(pid: pid_t, changes: c_int) -> io::Result<c_int> {
+/// Asks for a stop. Whoever does not want to be stopped may put it off.
+fn stop(pid: pid_t) -> io::Result<c_int> {
+    request(libc::PTRACE_INTERRUPT, pid, 0, 0)?;
     let deadline = Instant::now() + PATIENCE;
-    for turn in 0u32.. {
-        // SAFETY: the kernel fills in the structure that it is given.
-        let (done, info) = unsafe {
-            let mut info: libc::siginfo_t = std::mem::zeroed();
-            let options = changes | libc::WNOHANG | libc::__WALL;
-            (libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, options), info)
-        };
-        if done < 0 {
-            return Err(io::Error::last_os_error());
+    while Instant::now() < deadline {
+        if let Some(stop) = change(pid, libc::WNOHANG)? {
+            return Ok(stop);
         }
-        // SAFETY: `waitid` leaves zeroes, or the fields of a child's change.
-        let (who, status) = unsafe { (info.si_pid(), info.si_status()) };
-        if who != 0 {
-            return Ok(status);
-        }
-        if turn < EAGER {
-            std::thread::yield_now();
-        } else if Instant::now() < deadline {
-            std::thread::park_timeout(PAUSE);
-        } else {
-            break;
-        }
+        std::thread::park_timeout(PAUSE);
     }
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Waits for the stop of a process that makes one system call, none of which waits.
+fn await_stop(pid: pid_t) -> io::Result<c_int> {
+    change(pid, 0)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// The next stop. None of these processes is our child: an end that is seen here is its parent's to
+/// see as well.
+fn change(pid: pid_t, options: c_int) -> io::Result<Option<c_int>> {
+    // SAFETY: the kernel fills in the structure that it is given.
+    let (done, info) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WSTOPPED | libc::WEXITED | libc::__WALL | options;
+        (libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, options), info)
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `waitid` leaves zeroes, or the fields of a child's change.
+    let (who, status) = unsafe { (info.si_pid(), info.si_status()) };
+    match info.si_code {
+        _ if who == 0 => Ok(None),
+        libc::CLD_TRAPPED | libc::CLD_STOPPED => Ok(Some(status)),
+        _ => Err(io::Error::other("the process has ended")),
+    }
 }
 
 /// Ends a process that this thread traces; its parent hears of it only when the tracer has.
 fn kill(pid: pid_t) {
     // SAFETY: the process is traced by this thread, which has not taken its end: the id is its own.
     unsafe { libc::kill(pid, libc::SIGKILL) };
-    let _ = await_change(pid, libc::WEXITED);
+    while matches!(change(pid, 0), Ok(Some(_))) {
+        // It was about to stop; it ends all the same.
+    }
 }
