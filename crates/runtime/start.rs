@@ -204,11 +204,7 @@ impl Starter {
         )))
     }
 
-    fn spec(
-        &self,
-        of: &Surrounded<'_>,
-        zygote: bool,
-    ) -> Result<Spec, RuntimeError> {
+    fn spec(&self, of: &Surrounded<'_>, zygote: bool) -> Result<Spec, RuntimeError> {
         let function = of.function;
         let mut binds = Vec::new();
         let prefix = &of.provider.prefix;
@@ -293,12 +289,7 @@ impl HostIds {
     }
 }
 
-fn program(
-    of: &Surrounded<'_>,
-    own: Option<&Path>,
-    zygote: bool,
-    view: &View,
-) -> Program {
+fn program(of: &Surrounded<'_>, own: Option<&Path>, zygote: bool, view: &View) -> Program {
     let environment = environment::variables(of, view);
     if let Some(image) = &of.function.image {
         let argv = image.entrypoint.iter().chain(&image.command).map(Into::into).collect();

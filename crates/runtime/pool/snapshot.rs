@@ -116,17 +116,16 @@ impl Pool {
         let slot = self.slot().map_err(NotStarted::Machine)?;
         let provider = self.starter.provider(function).await.map_err(NotStarted::Machine)?;
         self.write_init_start(function, &provider, log, Phase::SNAP_START);
-        let preparation = Preparation {
-            initialization: Phase::SNAP_START.initialization,
-            zygote: true,
-        };
+        let preparation =
+            Preparation { initialization: Phase::SNAP_START.initialization, zygote: true };
         let launched = self.starter.launch(function, &provider, log, slot, preparation).await;
         let instance = launched?;
         self.spawn(self.clone().keep(instance.clone()));
         let unready = Unready(&instance);
         let limit = INIT_LIMIT.max(function.timeout);
         let ended = self.clock.within(limit, end_of_init(&instance)).await;
-        let (channel, ready) = match ended.unwrap_or(Err(Fault::Timeout(limit.as_millis() as u64))) {
+        let (channel, ready) = match ended.unwrap_or(Err(Fault::Timeout(limit.as_millis() as u64)))
+        {
             Ok(ready) => ready,
             Err(fault) => {
                 instance.drain();

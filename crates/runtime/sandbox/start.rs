@@ -118,16 +118,11 @@ pub(super) fn start_plain(
         Ok(pid_of(pidfd.as_raw_fd()).map_err(StartError::at("read the process id"))?)
     });
     match running {
-        Ok(pid) => {
-            Ok((pid, Body::new(
-                [pid, pid],
-                pidfd,
-                None,
-                memory_mib,
-                machine.clone(),
-                Origin::Child,
-            ), output))
-        }
+        Ok(pid) => Ok((
+            pid,
+            Body::new([pid, pid], pidfd, None, memory_mib, machine.clone(), Origin::Child),
+            output,
+        )),
         Err(trouble) => {
             kill_and_reap(&pidfd);
             Err(explain(trouble, None, program))

@@ -137,3 +137,82 @@ os._exit(7)
         assert_eq!((exit.code, exit.signal), (Some(7), None));
     }
 }
+
+#[tokio::test]
+async fn forks_know_nothing_of_each_other() {
+    if !has_python() {
+        return;
+    }
+    let script = r#"
+if os.environ['MY_NAME'] == 'first':
+    open('/tmp/secret', 'w').close(); open('/dev/shm/secret', 'w').close()
+    listener = _socket.socket(); listener.bind(('127.0.0.1', 5000)); listener.listen(1)
+    named = _socket.socket(_socket.AF_UNIX); named.bind('\0named'); named.listen(1)
+    print('up', flush=True)
+    signal.pause()
+print(os.listdir('/tmp'), os.listdir('/dev/shm'))
+for address in (('127.0.0.1', 5000), '\0named', '\0zygote'):
+    s = _socket.socket(_socket.AF_UNIX if isinstance(address, str) else _socket.AF_INET)
+    try: s.connect(address); print('connected')
+    except OSError as e: print(errno.errorcode[e.errno])
+def can_signal(pid):
+    try: os.kill(pid, 0); return True
+    except ProcessLookupError: return False
+print([pid for pid in range(2, 65536) if can_signal(pid)])
+print([p for p in os.listdir('/proc') if p.isdigit()], os.readlink('/proc/1/root'))
+try: os.listdir('/proc/1/root/proc/2'); print('sees')
+except OSError as e: print(errno.errorcode[e.errno])
+sys.stdout.flush()
+os._exit(0)
+"#;
+    let before = "open('/tmp/zygote', 'w').close()";
+    let born = Born::new("alone", before, script).await.unwrap();
+    let mut first = born.fork("first").await;
+    let mut up = [0; 3];
+    timeout(PATIENCE, first.stdout.read_exact(&mut up)).await.unwrap().unwrap();
+    let out = output(&mut born.fork("second").await).await;
+    assert_eq!(out, "[] []\nECONNREFUSED\nECONNREFUSED\nECONNREFUSED\n[]\n['1'] /\nENOENT\n");
+}
+
+#[tokio::test]
+async fn a_zygote_cannot_smuggle_anything_into_a_fork() {
+    if !has_python() {
+        return;
+    }
+    // Each replaces what the zygote calls when it is told to fork.
+    let cases = [
+        (
+            "spy",
+            "def fork():\n    if real() == 0: signal.pause()\n    return real()",
+            "look at the zygote",
+        ),
+        (
+            "orphan",
+            "def fork():\n    if real() == 0:\n        if real() == 0: signal.pause()\n        os._exit(0)\n    \
+             os.wait(); return real()",
+            "look at the zygote",
+        ),
+        (
+            "descriptor",
+            "def fork():\n    pid = real()\n    if pid == 0: os.dup(channel.fileno())\n    return pid",
+            "look at the fork",
+        ),
+        (
+            "thread",
+            "import threading\ndef fork():\n    \
+             threading.Thread(target=signal.pause, daemon=True).start()\n    return real()",
+            "look at the zygote",
+        ),
+    ];
+    for (id, fork, step) in cases {
+        let before = format!(
+            "real = os.fork\n{fork}\nos.fork = fork\nsignal.signal(signal.SIGCHLD, signal.SIG_DFL)"
+        );
+        let born = Born::new(id, &before, "print('runs')").await.unwrap();
+        let mut spec = born.trial.spec.clone();
+        spec.id = format!("{id}-fork");
+        let forked =
+            born.trial.sandboxer.fork(born.zygote.clone(), spec, &[].into()).await.map(drop);
+        assert_eq!(forked.map_err(|error| error.step), Err(step), "{id}");
+    }
+}

@@ -93,7 +93,9 @@ pub(super) fn furnish(first: Tracee, with: &Furnishing<'_>) -> Result<Furnished,
     hand.call(libc::SYS_setsid, &[]).map_err(at("begin a session"))?;
     hand.enter(with.folder).map_err(at("enter the working folder"))?;
     hand.drop_capabilities().map_err(at("drop capabilities"))?;
-    if let Some(rules) = landlock::rules_of(process.pid(), with.landlock_abi).map_err(at("landlock"))? {
+    if let Some(rules) =
+        landlock::rules_of(process.pid(), with.landlock_abi).map_err(at("landlock"))?
+    {
         hand.landlock(with.socket, with.channel, rules).map_err(at("landlock"))?;
     }
     // What was opened here, all above what it had.
