@@ -112,7 +112,10 @@ impl Pool {
         log: &Arc<Log>,
         began: Instant,
     ) -> Result<Taken, NotStarted> {
-        let failed = |error| NotStarted::Machine(start_error("channel of a snapshot", error));
+        if function.layers.iter().any(|layer| layer.join("extensions").is_dir()) {
+            return Ok(Taken::Refused("extensions run beside the function".into()));
+        }
+        let failed = |error| NotStarted::Machine(start_error("look at a snapshot", error));
         let slot = self.slot().map_err(NotStarted::Machine)?;
         let provider = self.starter.provider(function).await.map_err(NotStarted::Machine)?;
         self.write_init_start(function, &provider, log, Phase::SNAP_START);

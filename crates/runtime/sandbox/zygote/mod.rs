@@ -13,6 +13,7 @@
 
 mod furnish;
 mod inspect;
+#[cfg_attr(not(target_arch = "x86_64"), path = "untraced.rs")]
 mod tracee;
 
 use std::{

@@ -49,6 +49,7 @@ def wait(client):
         files = _files(TMP)
     except OverflowError as error:
         channel.send(b"N" + str(error).encode())
+    _end_threads()
     # What lives now will live for long: forks need not look at it, nor copy it for looking.
     gc.collect()
     gc.freeze()
@@ -64,6 +65,15 @@ def wait(client):
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL if previous is None else previous)
     channel.close()
     _restore(_socket.socket(fileno=descriptors[0]), files)
+
+
+def _end_threads():
+    """Libraries that know of forks, as numpy's does, end their threads for one and begin them anew
+    when they need them: after this fork none is left but those that no fork can have."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def _forked():
