@@ -181,7 +181,7 @@ impl Hand<'_> {
         let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
         request[16..18].copy_from_slice(&flags.to_ne_bytes());
         let [request] = self.lay([&request])?;
-        self.call(libc::SYS_ioctl, &[socket, libc::SIOCSIFFLAGS as u64, request]).map(drop)
+        self.call(libc::SYS_ioctl, &[socket, libc::SIOCSIFFLAGS, request]).map(drop)
     }
 
     fn socket(&self, kind: i32) -> io::Result<u64> {
