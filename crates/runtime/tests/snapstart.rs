@@ -37,7 +37,7 @@ async fn many_instances_come_from_one_init_and_differ() {
     assert_eq!(trial.pool.snapshot(&function).await, Ok(Snapshotted::On));
     let event = r#"{"sleep": 0.3}"#;
     let invokes = (0..8).map(|_| trial.pool.invoke(&function, invocation(&function, event)));
-    let outcomes = futures(invokes).await;
+    let outcomes: Vec<_> = all(invokes).await.into_iter().map(Result::unwrap).collect();
     let answers: Vec<_> = outcomes.iter().map(|outcome| json(&outcome.payload)).collect();
     for answer in &answers {
         assert_eq!(answer[0], answers[0][0], "one init: {answers:?}");
@@ -67,15 +67,14 @@ async fn many_instances_come_from_one_init_and_differ() {
     assert!(log.contains("\tPhase: init\n"), "{log}");
 }
 
-async fn futures(
-    invokes: impl Iterator<Item = impl Future<Output = Result<runtime::Outcome, RuntimeError>>>,
-) -> Vec<runtime::Outcome> {
+/// Drives them all at once.
+async fn all<T>(invokes: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut outcomes = Vec::new();
     let mut waiting: Vec<_> = invokes.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         waiting.retain_mut(|invoke| match invoke.as_mut().poll(context) {
             std::task::Poll::Ready(outcome) => {
-                outcomes.push(outcome.unwrap());
+                outcomes.push(outcome);
                 false
             }
             std::task::Poll::Pending => true,
