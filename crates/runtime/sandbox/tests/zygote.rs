@@ -159,8 +159,8 @@ def can_signal(pid):
     try: os.kill(pid, 0); return True
     except ProcessLookupError: return False
 print([pid for pid in range(2, 65536) if can_signal(pid)])
-print([p for p in os.listdir('/proc') if p.isdigit()], os.readlink('/proc/1/root'))
-try: os.listdir('/proc/1/root/proc/2'); print('sees')
+print([p for p in os.listdir('/proc') if p.isdigit()])
+try: os.listdir('/proc/2'); print('sees')
 except OSError as e: print(errno.errorcode[e.errno])
 sys.stdout.flush()
 os._exit(0)
@@ -171,7 +171,7 @@ os._exit(0)
     let mut up = [0; 3];
     timeout(PATIENCE, first.stdout.read_exact(&mut up)).await.unwrap().unwrap();
     let out = output(&mut born.fork("second").await).await;
-    assert_eq!(out, "[] []\nECONNREFUSED\nECONNREFUSED\nECONNREFUSED\n[]\n['1'] /\nENOENT\n");
+    assert_eq!(out, "[] []\nECONNREFUSED\nECONNREFUSED\nECONNREFUSED\n[]\n['1']\nENOENT\n");
 }
 
 #[tokio::test]
