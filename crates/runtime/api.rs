@@ -1,5 +1,6 @@
-//! The Runtime API (2018-06-01) of one instance: `next`, `response`, `error`, `init/error`; what is for
-//! extensions goes to `extensions/api`. Only that instance's processes reach its listener, so nobody has to say who they are; all that
+//! The Runtime API (2018-06-01) of one instance: `next`, `response`, `error`, `init/error`,
+//! `restore/error`; what is for extensions goes to `extensions/api`.
+//! Only that instance's processes reach its listener, so nobody has to say who they are; all that
 //! they send is nevertheless taken as hostile: bounded, and checked against what the pool asked.
 
 use std::{io, sync::Arc};
@@ -7,7 +8,7 @@ use std::{io, sync::Arc};
 use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::{
-    desk::{Answer, Desk, Parked, Refusal, Reported},
+    desk::{Answer, Desk, Init, Parked, Refusal, Reported},
     extensions,
     function::Invocation,
     http::{self, Body, Piece, Reader, Request, ResponseMode},
@@ -106,12 +107,23 @@ fn reply(
             };
             Reply::Now(answered.map_or_else(|refusal| refused(&refusal), |()| accepted()))
         }
-        (b"POST", ["init", "error"]) => {
+        (b"POST", [phase @ ("init" | "restore"), "error"]) => {
             let reported = reported(request)
                 .unwrap_or(Reported { error_type: request.error_type.clone(), body: "{}".into() });
-            let taken = desk.fail_init(reported);
+            let taken = desk.end_init(match *phase {
+                "init" => Init::Failed(reported),
+                _ => Init::RestoreFailed(reported),
+            });
             Reply::Now(taken.map_or_else(|refusal| refused(&refusal), |()| accepted()))
         }
+        // Ours: a runtime that is initialised names its two ends of a channel.
+        (b"POST", ["snapshot", theirs, ours]) => match (theirs.parse(), ours.parse()) {
+            (Ok(theirs), Ok(ours)) => {
+                let taken = desk.end_init(Init::Offered([theirs, ours]));
+                Reply::Now(taken.map_or_else(|refusal| refused(&refusal), |()| accepted()))
+            }
+            _ => Reply::Now(not_found()),
+        },
         _ => Reply::Now(not_found()),
     }
 }

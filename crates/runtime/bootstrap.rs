@@ -22,7 +22,8 @@ type Files = &'static [(&'static str, &'static str)];
 const PYTHON: Files = files!("python":
     "bootstrap.py" "lampejo/__init__.py" "lampejo/client.py" "lampejo/context.py"
     "lampejo/errors.py" "lampejo/fault.py" "lampejo/handler.py" "lampejo/logging_setup.py"
-    "lampejo/logs.py" "lampejo/loop.py" "lampejo/payload.py"
+    "lampejo/logs.py" "lampejo/loop.py" "lampejo/payload.py" "lampejo/snapshot.py"
+    "snapshot_restore_py.py"
 );
 const NODE: Files = files!("node":
     "bootstrap.js" "client.js" "errors.js" "handler.js" "log.js" "loop.js"

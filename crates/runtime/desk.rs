@@ -67,6 +67,10 @@ pub(crate) enum Init {
     Ready,
     /// It reported an error.
     Failed(Reported),
+    /// It offers to be forked: these are its two ends of a channel.
+    Offered([i32; 2]),
+    /// It reported that it could not be restored.
+    RestoreFailed(Reported),
     /// It ended.
     Exited(Exit),
     /// An extension did.
@@ -182,13 +186,13 @@ impl Desk {
         self.state().streaming = false;
     }
 
-    /// The runtime reports that its init failed.
-    pub(crate) fn fail_init(&self, reported: Reported) -> Result<(), Refusal> {
+    /// The runtime reports that its init failed, or its restore, or that it can be forked.
+    pub(crate) fn end_init(&self, ended: Init) -> Result<(), Refusal> {
         let mut state = self.state();
         if state.asked_once || state.init.is_some() {
             return Err(Refusal::InvalidState);
         }
-        state.init = Some(Init::Failed(reported));
+        state.init = Some(ended);
         drop(state);
         self.changed.notify_waiters();
         Ok(())

@@ -113,7 +113,8 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         || "/var/runtime".to_owned(),
         |folder| view.path(folder).to_string_lossy().into_owned(),
     );
-    let mut all = to_map([
+    let mut all = changing(of);
+    all.extend(to_map([
         ("_HANDLER", function.handler_name()),
         ("AWS_DEFAULT_REGION", function.region.as_str()),
         ("AWS_REGION", function.region.as_str()),
@@ -121,17 +122,18 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
         ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", of.initialization.as_str()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", of.log_stream),
-        ("AWS_ACCESS_KEY", &of.credentials.access_key_id),
-        ("AWS_ACCESS_KEY_ID", &of.credentials.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", &of.credentials.secret_access_key),
-        ("AWS_SESSION_TOKEN", &of.credentials.session_token),
         ("AWS_LAMBDA_RUNTIME_API", &api),
         ("LAMBDA_TASK_ROOT", &task),
         ("LAMBDA_RUNTIME_DIR", &runtime),
         ("TZ", ":UTC"),
-    ]);
+    ]));
+    if of.initialization != Initialization::SnapStart {
+        // Functions with SnapStart have none ("Monitoring for Lambda SnapStart").
+        all.extend(to_map([
+            ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.as_str()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", of.log_stream),
+        ]));
+    }
     if of.function.image.is_none() && !function.runtime.starts_with("provided") {
         all.insert("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{}", function.runtime));
     }
@@ -146,6 +148,16 @@ fn reserved(of: &Surrounded<'_>, view: &View) -> BTreeMap<String, String> {
         all.insert("AWS_LAMBDA_LOG_FORMAT".into(), "Text".into());
     }
     all
+}
+
+/// What differs between the instances of a snapshot.
+pub(crate) fn changing(of: &Surrounded<'_>) -> BTreeMap<String, String> {
+    to_map([
+        ("AWS_ACCESS_KEY", of.credentials.access_key_id.as_str()),
+        ("AWS_ACCESS_KEY_ID", &of.credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &of.credentials.secret_access_key),
+        ("AWS_SESSION_TOKEN", &of.credentials.session_token),
+    ])
 }
 
 /// Where the instance sees its layers, the uppermost first: a sandbox sees them merged, a plain

@@ -51,6 +51,8 @@ pub struct Function {
     pub tracing: Tracing,
     /// Text or JSON logs and their levels.
     pub logging: Logging,
+    /// SnapStart: the init runs once, and instances are restored from what it has left.
+    pub snap_start: bool,
     /// How long an instance may sit idle before it is stopped; `None`: the pool's default.
     pub idle: Option<Duration>,
     /// What network it asks for; `None`: the server's default.
@@ -186,13 +188,24 @@ pub struct Report {
     pub billed_ms: u64,
     /// Milliseconds of init when this invocation started the instance.
     pub init_ms: Option<f64>,
+    /// Set when this invocation restored the instance.
+    pub restore: Option<Restored>,
     /// Peak memory in MiB.
     pub max_memory_mib: u32,
     /// When the handler was given the event.
     pub started: Millis,
 }
 
-/// Why the pool could not run it at all; nothing of the function was executed.
+/// How an instance was restored from a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Restored {
+    /// Milliseconds until it was ready.
+    pub duration_ms: f64,
+    /// Whole milliseconds of them in the function's hooks and its runtime.
+    pub billed_ms: u64,
+}
+
+/// Why the pool could not run it at all; the handler was not called.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// This machine has no interpreter for the runtime. The text says how to get one.
@@ -215,6 +228,12 @@ pub enum RuntimeError {
     /// It asks for a network that it may not have, or that the machine cannot make.
     #[error("{0}")]
     Network(String),
+    /// A hook that runs after the restore failed.
+    #[error("{0}")]
+    RestoreFailed(String),
+    /// The restore took longer than Lambda allows.
+    #[error("the restore timed out")]
+    RestoreTimedOut,
     /// The server is stopping.
     #[error("the server is shutting down")]
     Stopping,

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::{extensions::shutdown::Reason, function::RuntimeError, instance::Instance, log::Log};
 
 /// Instances live no longer: credentials, which they get when they start, last for twelve hours.
-const MAX_AGE: Duration = Duration::from_secs(11 * 60 * 60);
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(11 * 60 * 60);
 
 /// What a waiting request gets.
 pub(crate) enum Given {

@@ -24,10 +24,11 @@ use crate::{
     api, bound,
     desk::Desk,
     extensions::shutdown::Reason,
-    function::{Function, Place, Surroundings},
+    function::{Function, Place, Restored, Surroundings},
     log::{self, Log, Taken},
     rest::Rest,
     sandbox::{Exit, Sandboxed},
+    snapshots::Snapshot,
     start::Initialization,
     xray,
 };
@@ -88,18 +89,29 @@ pub(crate) struct Instance {
     pub(crate) desk: Arc<Desk>,
     /// What it prints.
     pub(crate) log: Arc<Log>,
-    /// Milliseconds of its init, until the first invocation has reported them.
-    pub(crate) init_ms: Mutex<Option<f64>>,
+    /// How it came to ready, until the first invocation has reported it.
+    pub(crate) beginning: Mutex<Option<Beginning>>,
     /// What it was started for.
     pub(crate) initialization: Initialization,
-    /// When it was started.
+    /// When its credentials were made.
     pub(crate) born: Millis,
     /// Whether it stands still.
     pub(crate) rest: Arc<Rest>,
     /// Its processes.
     pub(crate) sandboxed: Sandboxed,
     programs: Programs,
+    /// Ends with the last instance that was forked from it.
+    _snapshot: Option<Arc<Snapshot>>,
     _slot: Slot,
+}
+
+/// What the report of an instance's first invocation says of its start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beginning {
+    /// Milliseconds of its init.
+    Init(f64),
+    /// It was restored.
+    Restore(Restored),
 }
 
 impl Instance {
@@ -109,18 +121,20 @@ impl Instance {
         log: Arc<Log>,
         (sandboxed, first): (Sandboxed, Role),
         slot: Slot,
+        snapshot: Option<Arc<Snapshot>>,
         (initialization, born): (Initialization, Millis),
     ) -> Instance {
         Instance {
             function,
             desk: Arc::default(),
             log,
-            init_ms: Mutex::new(None),
+            beginning: Mutex::new(None),
             initialization,
             born,
             rest: Arc::default(),
             sandboxed,
             programs: Programs::new(first),
+            _snapshot: snapshot,
             _slot: slot,
         }
     }
@@ -128,6 +142,11 @@ impl Instance {
     /// Whether it is one of those that are always ready.
     pub(crate) fn is_provisioned(&self) -> bool {
         self.initialization == Initialization::Provisioned
+    }
+
+    /// Its process on the host.
+    pub(crate) fn pid(&self) -> u32 {
+        self.sandboxed.pid
     }
 
     /// Ends it: at once, or if it has extensions as soon as they have been told. Does not wait. The

@@ -17,7 +17,7 @@ use crate::{
     extensions::{roster, shutdown::Reason},
     faults::Fault,
     function::{Ending, Final, Function, FunctionError, Invocation, Outcome, Report},
-    instance::Instance,
+    instance::{Beginning, Instance},
     log::Log,
     platform::{Done, Event, Span},
     sandbox::Exit,
@@ -65,7 +65,7 @@ struct Run {
     timed: Timed,
     produced_bytes: Option<usize>,
     /// Of the instance, if it is its first.
-    init_ms: Option<f64>,
+    beginning: Option<Beginning>,
 }
 
 /// When things happened, in milliseconds after the event was handed out.
@@ -121,12 +121,13 @@ pub(crate) async fn run(
     instance.drain();
     log.finish_lines();
 
-    let init_ms = instance.init_ms.lock().expect("nothing panics while it holds this lock").take();
+    let beginning =
+        instance.beginning.lock().expect("nothing panics while it holds this lock").take();
     let produced_bytes = match &ended {
         Ended::Response(payload) => Some(payload.len()),
         _ => None,
     };
-    let run = Run { started, began, left, timed, produced_bytes, init_ms };
+    let run = Run { started, began, left, timed, produced_bytes, beginning };
     match ended {
         Ended::Fault(_) => (conclude(instance, clock, invocation, ended, run), Then::End),
         _ if has_extensions => answer_first(instance, invocation, ended, run),
@@ -336,9 +337,15 @@ fn done(duration_ms: f64, run: &Run) -> Done {
 }
 
 fn report(instance: &Instance, (duration_ms, extensions_ms): (f64, f64), run: &Run) -> Report {
-    let Run { started, init_ms, .. } = *run;
-    let (max_memory_mib, billed_ms) = (instance.peak_memory_mib(), billed(duration_ms, init_ms));
-    Report { duration_ms, extensions_ms, billed_ms, init_ms, max_memory_mib, started }
+    let Run { started, beginning, .. } = *run;
+    let (init_ms, restore) = match beginning {
+        Some(Beginning::Init(millis)) => (Some(millis), None),
+        Some(Beginning::Restore(restored)) => (None, Some(restored)),
+        None => (None, None),
+    };
+    let before_ms = init_ms.or(restore.map(|restored| restored.billed_ms as f64));
+    let (max_memory_mib, billed_ms) = (instance.peak_memory_mib(), billed(duration_ms, before_ms));
+    Report { duration_ms, extensions_ms, billed_ms, init_ms, restore, max_memory_mib, started }
 }
 
 fn write_end(
@@ -357,9 +364,9 @@ fn write_end(
     log.tell(&Event::Report { request_id, trace, report, overhead, fault });
 }
 
-/// Since August 2025 init is billed too.
-fn billed(duration_ms: f64, init_ms: Option<f64>) -> u64 {
-    (duration_ms + init_ms.unwrap_or(0.0)).ceil() as u64
+/// Since August 2025 init is billed too; so are hooks after a restore.
+fn billed(duration_ms: f64, before_ms: Option<f64>) -> u64 {
+    (duration_ms + before_ms.unwrap_or(0.0)).ceil() as u64
 }
 
 fn millis(since: Instant) -> f64 {

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
 //! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to
-//! ready), `instance` (one that runs; `bound` keeps it within its memory, `rest` still between
+//! ready), `snapshots` and `pool/snapshot` (what instances are forked from), `instance` (one that
+//! runs; `bound` keeps it within its memory, `rest` still between
 //! invocations), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `extensions/` (what runs beside a runtime), `log`, `platform` and `lines` (what
@@ -38,6 +39,7 @@ mod rest;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
 mod sdk;
+mod snapshots;
 mod start;
 mod stream;
 mod xray;
@@ -47,7 +49,7 @@ pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use installed::{Installations, Installed};
 pub use languages::{Language, Provider};
-pub use pool::{Pool, ProvisionFailure, Provisioned};
+pub use pool::{Pool, ProvisionFailure, Provisioned, SnapshotFailure, Snapshotted};
 pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};
 pub use start::StartKind;

@@ -4,8 +4,9 @@
 use crate::{
     extensions::{roster::Extension, telemetry::Source},
     faults::Fault,
-    function::{Function, Report},
+    function::{Function, Report, Restored},
     platform::Event,
+    start::Initialization,
 };
 
 /// The line of an event, if it has one.
@@ -14,10 +15,22 @@ pub(crate) fn text(event: &Event<'_>, function: &Function) -> Option<String> {
         Event::InitStart { runtime: Some((version, arn)), .. } => {
             format!("INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n")
         }
-        // Written only when an init failed.
+        // Written only when an init failed, or is that of a snapshot.
+        Event::InitReport { phase, millis, fault: None }
+            if phase.initialization == Initialization::SnapStart =>
+        {
+            format!("INIT_REPORT Init Duration: {millis:.2} ms\tPhase: {}\n", phase.name)
+        }
         Event::InitReport { phase, millis, fault: Some(fault) } => {
             let (phase, status) = (phase.name, fault.status());
             format!("INIT_REPORT Init Duration: {millis:.2} ms\tPhase: {phase}\t{status}\n")
+        }
+        Event::RestoreStart { runtime: (version, arn) } => {
+            format!("RESTORE_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n")
+        }
+        Event::RestoreReport { millis, fault } => {
+            let status = fault.map(|fault| format!("\t{}", fault.status())).unwrap_or_default();
+            format!("RESTORE_REPORT Restore Duration: {millis:.2} ms{status}\n")
         }
         Event::Start { request_id, .. } => {
             format!("START RequestId: {request_id} Version: {}\n", function.version)
@@ -39,6 +52,7 @@ pub(crate) fn text(event: &Event<'_>, function: &Function) -> Option<String> {
         Event::InitStart { .. }
         | Event::InitRuntimeDone { .. }
         | Event::InitReport { .. }
+        | Event::RestoreRuntimeDone { .. }
         | Event::RuntimeDone { .. } => return None,
     })
 }
@@ -51,11 +65,16 @@ fn report_line(
 ) -> String {
     let Report { duration_ms, billed_ms, max_memory_mib, .. } = report;
     let init = report.init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
+    let restore = report.restore.map(|Restored { duration_ms, billed_ms }| {
+        let billed = format!("Billed Restore Duration: {billed_ms} ms\t");
+        format!("Restore Duration: {duration_ms:.2} ms\t{billed}")
+    });
+    let restore = restore.unwrap_or_default();
     let status = fault.map(Fault::status).unwrap_or_default();
     format!(
         "REPORT RequestId: {request_id}\tDuration: {duration_ms:.2} ms\t\
          Billed Duration: {billed_ms} ms\tMemory Size: {} MB\t\
-         Max Memory Used: {max_memory_mib} MB\t{init}{status}\n",
+         Max Memory Used: {max_memory_mib} MB\t{init}{restore}{status}\n",
         function.memory_mib
     )
 }

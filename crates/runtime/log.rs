@@ -315,6 +315,7 @@ mod tests {
             log_group: "/aws/lambda/f".into(),
             tracing: Tracing::PassThrough,
             logging: Logging::default(),
+            snap_start: false,
             idle: None,
             network: None,
         })

@@ -9,7 +9,7 @@ use crate::{
     extensions::roster::{Extension, State},
     extensions::telemetry::Source,
     faults::Fault,
-    function::{Function, Report},
+    function::{Function, Report, Restored},
     lines,
     start::Initialization,
 };
@@ -22,6 +22,13 @@ pub(crate) enum Event<'a> {
     InitRuntimeDone { phase: Phase, fault: Option<&'a Fault> },
     /// An init is over.
     InitReport { phase: Phase, millis: f64, fault: Option<&'a Fault> },
+    /// A restore began, of a runtime of this version and its ARN.
+    RestoreStart { runtime: (&'a str, &'a str) },
+    /// The runtime's hooks after the restore have run, and it has asked for its first event, or
+    /// failed to.
+    RestoreRuntimeDone { fault: Option<&'a Fault> },
+    /// A restore is over.
+    RestoreReport { millis: f64, fault: Option<&'a Fault> },
     /// The runtime was given an event.
     Start { request_id: &'a str, trace: &'a str },
     /// The runtime is done with an event.
@@ -54,12 +61,21 @@ pub(crate) struct Phase {
 }
 
 impl Phase {
-    pub(crate) const INIT: Phase = Phase { name: "init", initialization: Initialization::OnDemand };
-    /// The init that is tried once more, for a request.
-    pub(crate) const INVOKE: Phase =
-        Phase { name: "invoke", initialization: Initialization::OnDemand };
+    const ON_DEMAND: Phase = Phase { name: "init", initialization: Initialization::OnDemand };
+    pub(crate) const SNAP_START: Phase =
+        Phase { name: "init", initialization: Initialization::SnapStart };
     pub(crate) const PROVISIONED: Phase =
         Phase { name: "init", initialization: Initialization::Provisioned };
+
+    /// The init of an instance that a request waits for.
+    pub(crate) fn init(function: &Function) -> Phase {
+        if function.snap_start { Phase::SNAP_START } else { Phase::ON_DEMAND }
+    }
+
+    /// The one that is tried once more, within the invocation.
+    pub(crate) fn invoke(function: &Function) -> Phase {
+        Phase { name: "invoke", ..Phase::init(function) }
+    }
 }
 
 /// What was measured until the runtime asked for its next event.
@@ -117,6 +133,9 @@ impl Event<'_> {
             Event::InitStart { .. } => "platform.initStart",
             Event::InitRuntimeDone { .. } => "platform.initRuntimeDone",
             Event::InitReport { .. } => "platform.initReport",
+            Event::RestoreStart { .. } => "platform.restoreStart",
+            Event::RestoreRuntimeDone { .. } => "platform.restoreRuntimeDone",
+            Event::RestoreReport { .. } => "platform.restoreReport",
             Event::Start { .. } => "platform.start",
             Event::RuntimeDone { .. } => "platform.runtimeDone",
             Event::Fault(_) => "platform.fault",
@@ -134,15 +153,17 @@ impl Event<'_> {
     fn level(&self) -> Level {
         match self {
             Event::InitStart { runtime: None, .. } => Level::Debug,
-            Event::InitRuntimeDone { fault: None, .. } | Event::RuntimeDone { fault: None, .. } => {
-                Level::Debug
-            }
+            Event::InitRuntimeDone { fault: None, .. }
+            | Event::RestoreRuntimeDone { fault: None }
+            | Event::RuntimeDone { fault: None, .. } => Level::Debug,
             Event::InitReport { phase, fault: None, .. } => match phase.initialization {
                 Initialization::OnDemand => Level::Debug,
-                Initialization::Provisioned => Level::Info,
+                Initialization::Provisioned | Initialization::SnapStart => Level::Info,
             },
             Event::InitRuntimeDone { .. }
             | Event::InitReport { .. }
+            | Event::RestoreRuntimeDone { .. }
+            | Event::RestoreReport { fault: Some(_), .. }
             | Event::RuntimeDone { .. }
             | Event::Fault(_)
             | Event::Report { fault: Some(_), .. } => Level::Warn,
@@ -157,6 +178,17 @@ impl Event<'_> {
             Event::InitStart { phase, runtime } => init_start(function, *phase, *runtime),
             Event::InitRuntimeDone { phase, fault } => init(*phase, None, *fault),
             Event::InitReport { phase, millis, fault } => init(*phase, Some(*millis), *fault),
+            Event::RestoreStart { runtime: (version, arn) } => json!({
+                "runtimeVersion": version,
+                "runtimeVersionArn": arn,
+                "functionName": function.name,
+                "functionVersion": function.version,
+                "instanceMaxMemory": u64::from(function.memory_mib) << 20,
+            }),
+            Event::RestoreRuntimeDone { fault } => judged(json!({}), *fault),
+            Event::RestoreReport { millis, fault } => {
+                judged(json!({ "metrics": { "durationMs": round(*millis) } }), *fault)
+            }
             Event::Start { request_id, trace } => {
                 let record = json!({ "requestId": request_id, "version": function.version });
                 traced(record, trace)
@@ -239,6 +271,10 @@ fn metrics(function: &Function, report: &Report) -> Value {
     });
     if let Some(init_ms) = report.init_ms {
         metrics["initDurationMs"] = json!(round(init_ms));
+    }
+    if let Some(Restored { duration_ms, billed_ms }) = report.restore {
+        metrics["restoreDurationMs"] = json!(round(duration_ms));
+        metrics["billedRestoreDurationMs"] = json!(billed_ms);
     }
     metrics
 }

@@ -7,8 +7,10 @@
 //! `start` (an instance's way to ready), `invoke` (one invocation).
 
 mod provision;
+mod snapshot;
 
 pub use provision::{ProvisionFailure, Provisioned};
+pub use snapshot::{SnapshotFailure, Snapshotted};
 
 use std::{
     fs,
@@ -34,15 +36,16 @@ use crate::{
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
     installed::Installations,
-    instance::{Instance, Slot, Unready},
+    instance::{Beginning, Instance, Slot, Unready},
     invoke::{self, Remainder, Then},
-    languages::{Languages, Preference},
+    languages::{Languages, Preference, Provider},
     log::Log,
     networks::Networks,
     platform::{Event, Phase},
     pool::provision::Provisions,
     sandbox::{Isolation, Sandboxer},
-    start::{HostIds, NotStarted, StartKind, Starter},
+    snapshots::Snapshots,
+    start::{HostIds, NotStarted, Origin, Preparation, StartKind, Starter},
     stream::{Destination, Outlet, Streamed},
 };
 
@@ -76,6 +79,7 @@ pub struct Pool {
     taken: Arc<AtomicUsize>,
     starting: Semaphore,
     provisions: Provisions,
+    snapshots: Snapshots,
     /// True when the pool stops.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -110,6 +114,7 @@ impl Pool {
             taken: Arc::default(),
             starting: Semaphore::new(cpus * STARTS_PER_CPU),
             provisions: Provisions::new(cpus),
+            snapshots: Snapshots::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
             config,
@@ -191,12 +196,14 @@ impl Pool {
     /// are busy after their request.
     pub fn retire(&self, key: &str) {
         self.groups.retire(key).iter().for_each(|instance| instance.stop(Reason::Spindown));
+        self.snapshots.remove(key);
     }
 
     /// Stops all instances, and waits until nothing of them is left.
     pub async fn shutdown(&self) {
         self.starting.close();
         self.provisions.close();
+        self.snapshots.clear();
         self.groups.stop().iter().for_each(|instance| instance.stop(Reason::Spindown));
         self.stop.send_replace(true);
         loop {
@@ -275,6 +282,8 @@ impl Pool {
         if circumstances.soon_free {
             self.clock.sleep(SETTLES_WITHIN).await;
         }
+        // Before its turn: the init of a snapshot, which may take long, has one of its own.
+        let origin = self.origin(&function).await;
         let Ok(_turn) = self.starting.acquire().await else {
             let stopping = Given::Refused(RuntimeError::Stopping);
             return self.groups.not_started(&function.key, stopping);
@@ -287,11 +296,14 @@ impl Pool {
             Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
         };
         let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
-        let started = self.start(&function, &log, slot, INIT_LIMIT, Phase::INIT).await;
+        let started = match origin {
+            Ok(origin) => self.start_from(origin, &function, &log, slot).await,
+            Err(not_started) => Err(not_started),
+        };
         match started {
-            Ok((instance, init_ms)) => {
-                *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
-                    Some(init_ms);
+            Ok((instance, beginning)) => {
+                *instance.beginning.lock().expect("nothing panics while it holds this lock") =
+                    Some(beginning);
                 self.groups.started(instance, circumstances.generation);
             }
             Err(NotStarted::Machine(error)) => {
@@ -301,6 +313,33 @@ impl Pool {
                 self.groups.not_started(&function.key, Given::Failed(log));
             }
         }
+    }
+
+    /// Starts an instance for a request, one way or the other.
+    async fn start_from(
+        self: &Arc<Self>,
+        origin: Origin,
+        function: &Arc<Function>,
+        log: &Arc<Log>,
+        slot: Slot,
+    ) -> Result<(Arc<Instance>, Beginning), NotStarted> {
+        let (reason, slot) = match origin {
+            Origin::Exec(reason) => (reason, slot),
+            Origin::Snapshot(snapshot) => {
+                match self.restore(function, &snapshot, log, slot).await? {
+                    Ok((instance, restored)) => {
+                        return Ok((instance, Beginning::Restore(restored)));
+                    }
+                    Err(reason) => (Some(reason), self.slot().map_err(NotStarted::Machine)?),
+                }
+            }
+        };
+        if let Some(reason) = reason {
+            log.write(snapshot::refusal(&reason));
+        }
+        let (instance, init_ms) =
+            self.start(function, log, slot, INIT_LIMIT, Phase::init(function)).await?;
+        Ok((instance, Beginning::Init(init_ms)))
     }
 
     /// Starts an instance and waits for its init.
@@ -317,21 +356,13 @@ impl Pool {
         let extensions = launch::found(function);
         log.telemetry.begin(!extensions.is_empty());
         if phase.name == "init" {
-            let (label, arn) = (provider.label(), provider.arn(&function.region));
-            // Of an image there is no runtime version to tell.
-            let runtime = function.image.is_none().then_some((&*label, &*arn));
-            log.tell(&Event::InitStart { phase, runtime });
-            provider.warning.iter().for_each(|warning| log.write(warning.clone()));
+            tell_init_start(function, &provider, log, phase);
         }
         let began = Instant::now();
         let ready = async {
-            let launched = self.starter.launch(
-                function,
-                (&provider, extensions),
-                log,
-                slot,
-                phase.initialization,
-            );
+            let preparation = Preparation { initialization: phase.initialization, zygote: false };
+            let of = (&*provider, extensions);
+            let launched = self.starter.launch(function, of, log, slot, preparation);
             let (instance, after) = launched.await?;
             self.spawn(self.clone().keep(instance.clone()));
             let unready = Unready(&instance);
@@ -349,17 +380,20 @@ impl Pool {
                 tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
             }
             Err(NotStarted::Function(fault, init_ms)) => {
-                if phase.name == "init" && !matches!(fault, Fault::Timeout(_)) {
-                    let text = fault.log_text("", &self.clock.now().iso8601());
-                    text.into_iter().for_each(|text| log.tell(&Event::Fault(text)));
-                }
-                let (millis, fault) = (*init_ms, Some(fault));
-                log.tell(&Event::InitReport { phase, millis, fault });
-                log.flush();
+                self.tell_init_failure(log, phase, fault, *init_ms);
             }
             Err(NotStarted::Machine(_)) => {}
         }
         ready
+    }
+
+    fn tell_init_failure(&self, log: &Log, phase: Phase, fault: &Fault, millis: f64) {
+        if phase.name == "init" && !matches!(fault, Fault::Timeout(_)) {
+            let text = fault.log_text("", &self.clock.now().iso8601());
+            text.into_iter().for_each(|text| log.tell(&Event::Fault(text)));
+        }
+        log.tell(&Event::InitReport { phase, millis, fault: Some(fault) });
+        log.flush();
     }
 
     /// Lambda's answer to a failed init: once more, within the invocation and its timeout.
@@ -371,7 +405,7 @@ impl Pool {
     ) -> Result<Found, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
         let slot = self.slot_soon().await?;
-        match self.start(function, log, slot, limit, Phase::INVOKE).await {
+        match self.start(function, log, slot, limit, Phase::invoke(function)).await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));
                 Ok(Found::Ready(self.groups.adopt(instance), limit.saturating_sub(spent)))
@@ -480,4 +514,12 @@ fn languages(config: &Config, bootstraps: &Bootstraps) -> Languages {
     let isolates = config.isolation == Isolation::Sandbox;
     let installations = isolates.then(|| Installations::new(&config.data));
     Languages::new(preference, bootstraps.clone(), installations)
+}
+
+fn tell_init_start(function: &Function, provider: &Provider, log: &Log, phase: Phase) {
+    let (label, arn) = (provider.label(), provider.arn(&function.region));
+    // Of an image there is no runtime version to tell.
+    let runtime = function.image.is_none().then_some((&*label, &*arn));
+    log.tell(&Event::InitStart { phase, runtime });
+    provider.warning.iter().for_each(|warning| log.write(warning.clone()));
 }

@@ -32,6 +32,7 @@ use crate::{
     platform::{Event, Phase},
     sandbox::{Bind, HostId, Program, Sandboxer, Spec, StartError, View},
     sdk,
+    snapshots::Snapshot,
 };
 
 /// Processes and threads of one instance. Lambda's documented limit.
@@ -46,6 +47,23 @@ pub(crate) const EXEC: &str = "exec";
 pub enum StartKind {
     /// A new process executes the interpreter and loads the function.
     Exec,
+    /// It is forked from a process that has run the function's init.
+    SnapStart,
+}
+
+/// What an instance comes from.
+pub(crate) enum Origin {
+    /// A new process; of a function with SnapStart, with the reason if there is one to tell.
+    Exec(Option<Arc<str>>),
+    /// A snapshot.
+    Snapshot(Arc<Snapshot>),
+}
+
+/// How a new process is prepared.
+pub(crate) struct Preparation {
+    pub(crate) initialization: Initialization,
+    /// Whether instances are to be forked from it.
+    pub(crate) zygote: bool,
 }
 
 /// What an instance is started for, in the words of `AWS_LAMBDA_INITIALIZATION_TYPE`.
@@ -55,6 +73,8 @@ pub(crate) enum Initialization {
     OnDemand,
     /// To be ready before there is a request.
     Provisioned,
+    /// To be restored.
+    SnapStart,
 }
 
 impl Initialization {
@@ -62,6 +82,7 @@ impl Initialization {
         match self {
             Initialization::OnDemand => "on-demand",
             Initialization::Provisioned => "provisioned-concurrency",
+            Initialization::SnapStart => "snap-start",
         }
     }
 }
@@ -71,7 +92,7 @@ impl Initialization {
 pub(crate) enum NotStarted {
     /// The machine or the server, not the function.
     Machine(RuntimeError),
-    /// The function's init failed, after so many milliseconds.
+    /// The function's init failed, or its restore, after so many milliseconds.
     Function(Fault, f64),
 }
 
@@ -120,6 +141,37 @@ impl Starter {
         Err(RuntimeError::NoInterpreter(text.into()))
     }
 
+    /// Forks an instance from a snapshot. Returns before its hooks have run.
+    pub(crate) async fn restore(
+        &self,
+        function: &Arc<Function>,
+        provider: &Provider,
+        snapshot: &Arc<Snapshot>,
+        log: &Arc<Log>,
+        slot: Slot,
+    ) -> Result<Arc<Instance>, NotStarted> {
+        let credentials = self.surroundings.credentials(function).await;
+        let initialization = Initialization::SnapStart;
+        let of = Surrounded {
+            function,
+            provider,
+            credentials: &credentials,
+            log_stream: log.stream(),
+            initialization,
+            bootstrap: None,
+            sdk: None,
+        };
+        let spec = self.spec(&of, false).map_err(NotStarted::Machine)?;
+        let zygote = snapshot.zygote.clone();
+        let forked = self.sandboxer.fork(zygote, spec, &environment::changing(&of)).await;
+        let sandboxed = forked.map_err(|error| not_started(error, None))?;
+        // What init has made with its credentials ends with them.
+        let born = snapshot.instance.born;
+        let (function, log, snapshot) = (function.clone(), log.clone(), Some(snapshot.clone()));
+        let of = (initialization, born);
+        Ok(Arc::new(Instance::new(function, log, (sandboxed, Role::Runtime), slot, snapshot, of)))
+    }
+
     /// Starts the function's processes. Returns before their init is over; where there are
     /// extensions, with the rest that is to be started.
     pub(crate) async fn launch(
@@ -128,7 +180,7 @@ impl Starter {
         (provider, extensions): (&Provider, Vec<External>),
         log: &Arc<Log>,
         slot: Slot,
-        initialization: Initialization,
+        Preparation { initialization, zygote }: Preparation,
     ) -> Result<(Arc<Instance>, Option<After>), NotStarted> {
         let credentials = self.surroundings.credentials(function).await;
         let bootstrap = match provider.language {
@@ -152,11 +204,11 @@ impl Starter {
             (None, Language::Provided) => Some(own_bootstrap(function)?),
             _ => None,
         };
-        let spec = self.spec(&of).map_err(NotStarted::Machine)?;
+        let spec = self.spec(&of, zygote).map_err(NotStarted::Machine)?;
         launch::check(log, &extensions)?;
         let mut after = None;
         let started = self.sandboxer.start(spec, |view| {
-            let runtime = program(&of, own.as_deref(), view);
+            let runtime = program(&of, own.as_deref(), zygote, view);
             let extensions = launch::programs(&extensions, &runtime, view);
             let folder = match &function.image {
                 Some(image) => image::root(image).folder,
@@ -182,12 +234,12 @@ impl Starter {
         let first = extensions.first().map(|first| Role::Extension(first.name.clone()));
         let first = first.unwrap_or(Role::Runtime);
         let born = (initialization, self.clock.now());
-        let instance = Instance::new(function, log, (sandboxed, first), slot, born);
+        let instance = Instance::new(function, log, (sandboxed, first), slot, None, born);
         extensions.iter().for_each(|extension| instance.desk.start_extension(&extension.name));
         Ok((Arc::new(instance), after))
     }
 
-    fn spec(&self, of: &Surrounded<'_>) -> Result<Spec, RuntimeError> {
+    fn spec(&self, of: &Surrounded<'_>, zygote: bool) -> Result<Spec, RuntimeError> {
         let function = of.function;
         let mut binds = Vec::new();
         let prefix = &of.provider.prefix;
@@ -217,6 +269,7 @@ impl Starter {
             host_id: self.host_ids.of(function)?,
             hostname: "169.254.100.6".into(),
             network: self.networks.of(function)?,
+            zygote,
         })
     }
 
@@ -250,22 +303,44 @@ impl Starter {
             instance.log.tell(&Event::Extension(&extension));
         }
         instance.log.telemetry.close();
-        let Some(fault) = fault else {
-            instance.begin_throttle();
-            return Ok(());
-        };
-        instance.drain();
-        instance.log.finish_lines();
-        instance.stop(Reason::of(&fault));
-        Err(NotStarted::Function(fault, millis))
+        conclude(instance, fault, millis)
     }
+
+    /// Waits until the hooks of an instance that was forked have run, at most `limit`.
+    pub(crate) async fn await_restore(
+        &self,
+        instance: &Instance,
+        (began, limit): (Instant, Duration),
+    ) -> Result<(), NotStarted> {
+        let init = self.clock.within(limit, instance.desk.init()).await;
+        let millis = began.elapsed().as_secs_f64() * 1000.0;
+        let fault = fault_of(init, limit);
+        if instance.log.wants_details() {
+            instance.log.tell(&Event::RestoreRuntimeDone { fault: fault.as_ref() });
+        }
+        conclude(instance, fault, millis)
+    }
+}
+
+/// The instance is ready, or is stopped.
+fn conclude(instance: &Instance, fault: Option<Fault>, millis: f64) -> Result<(), NotStarted> {
+    let Some(fault) = fault else {
+        instance.begin_throttle();
+        return Ok(());
+    };
+    instance.drain();
+    instance.log.finish_lines();
+    instance.stop(Reason::of(&fault));
+    Err(NotStarted::Function(fault, millis))
 }
 
 /// Why an init failed, if it did; none: it took longer than `limit`.
 fn fault_of(init: Option<Init>, limit: Duration) -> Option<Fault> {
     Some(match init {
         Some(Init::Ready) => return None,
-        Some(Init::Failed(reported)) => Fault::Init(reported),
+        Some(Init::Failed(reported) | Init::RestoreFailed(reported)) => Fault::Init(reported),
+        // Whoever is not to be forked has nothing to offer.
+        Some(Init::Offered(_)) => Fault::Timeout(limit.as_millis() as u64),
         Some(Init::Exited(exit)) => Fault::Exit(exit),
         Some(Init::Crashed(crash)) => Fault::Extension(crash),
         None => Fault::Timeout(limit.as_millis() as u64),
@@ -301,7 +376,7 @@ impl HostIds {
     }
 }
 
-fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
+fn program(of: &Surrounded<'_>, own: Option<&Path>, zygote: bool, view: &View) -> Program {
     let environment = environment::variables(of, view);
     if let Some(image) = &of.function.image {
         let argv = image.entrypoint.iter().chain(&image.command).map(Into::into).collect();
@@ -318,6 +393,7 @@ fn program(of: &Surrounded<'_>, own: Option<&Path>, view: &View) -> Program {
                 argv.push("-B".into());
             }
             argv.push(view.path(&bootstrap.join("bootstrap.py")).into());
+            argv.push(if zygote { "forks" } else { "" }.into());
             argv.push(of.sdk.map(|sdk| view.path(sdk).into_os_string()).unwrap_or_default());
             argv.extend(layers(of, view));
         }

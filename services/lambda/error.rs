@@ -312,7 +312,24 @@ pub enum Error {
 
     // settings, policies, code signing, runtime management
     #[error("{0} is not supported for SnapStart enabled functions.")]
-    SnapStartRuntime(String),
+    NotForSnapStart(String),
+    #[error(
+        "Lambda is initializing your function. It will be ready to invoke once your function state \
+         becomes ACTIVE."
+    )]
+    SnapStartNotReady,
+    #[error(
+        "The afterRestore() runtime hook encountered an error. For more information, check the \
+         Amazon CloudWatch logs."
+    )]
+    SnapStart,
+    #[error("Lambda couldn't restore the snapshot within the timeout limit.")]
+    SnapStartTimeout,
+    #[error(
+        "The operation cannot be performed at this time. The function is currently in the \
+         following state: Failed"
+    )]
+    VersionFailed,
     #[error(
         "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your \
          request and try again."
@@ -453,6 +470,7 @@ impl Error {
             | E::AliasExists(_)
             | E::StatementExists(_)
             | E::UpdateInProgress(_)
+            | E::VersionFailed
             | E::VersionInUse(_)
             | E::SigningConfigInUse(_)
             | E::VersionOfAliasProvisioned
@@ -461,6 +479,9 @@ impl Error {
             | E::StreamMappingExists { .. }
             | E::UrlExists(_) => "ResourceConflictException",
             E::NotProvisioned => "ProvisionedConcurrencyConfigNotFoundException",
+            E::SnapStartNotReady => "SnapStartNotReadyException",
+            E::SnapStart => "SnapStartException",
+            E::SnapStartTimeout => "SnapStartTimeoutException",
             E::RecursiveInvocation => "RecursiveInvocationException",
             E::RevisionDiffers | E::LayerPolicyRevisionDiffers => "PreconditionFailedException",
             E::InvalidFunctionName(_)

@@ -20,6 +20,7 @@ use crate::{
     name::{self, Named},
     network::asked,
     reload::Reload,
+    snapshot::Snapshot,
     tenants::Tenants,
     url::routes::Routes,
     usage::Architecture,
@@ -83,6 +84,8 @@ pub(crate) struct Runnable {
     pub(crate) dead_letter: Option<Arn>,
     /// `TenancyConfig`.
     pub(crate) per_tenant: bool,
+    /// Whether it is ready to be invoked.
+    pub(crate) snapshot: Snapshot,
     /// What its time is priced as.
     pub(crate) architecture: Architecture,
 }
@@ -135,6 +138,12 @@ impl Functions {
         places.get(&(account, region.clone())).map_or(0, |place| place.claimed)
     }
 
+    /// All functions of all places.
+    pub(crate) fn all(&self) -> Vec<Arc<Live>> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.values().flat_map(|place| place.functions.values().cloned()).collect()
+    }
+
     /// The functions of which instances are to be always ready.
     pub(crate) fn provisioned(&self) -> Vec<Arc<Live>> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
@@ -167,6 +176,7 @@ impl Functions {
             recursion: function.common.recursion,
             dead_letter: version.settings.dead_letter.clone(),
             per_tenant: version.settings.per_tenant,
+            snapshot: version.snapshot,
             architecture: Architecture::of(&version.settings.architecture),
         })
     }
@@ -327,6 +337,7 @@ fn run(function: &Function, version: &Version, code: &CodeStore) -> runtime::Fun
             application_level: logging.application_level.unwrap_or_default(),
             system_level: logging.system_level.unwrap_or_default(),
         },
+        snap_start: version.snapshot != Snapshot::None,
         idle: None,
         network,
     }

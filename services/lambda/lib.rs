@@ -1,7 +1,7 @@
 //! AWS Lambda: functions, their versions and aliases, and everything that runs them.
 //!
 //! Read in this order: `name` (how functions are named), `settings`, `version`, `alias`, `policy`,
-//! `management`, `provisioned`, `function` (one with all that belongs to it), `functions` (all of
+//! `management`, `provisioned`, `snapshot`, `function` (one with all that belongs to it), `functions` (all of
 //! them), `tenants`, `change`, `package`, `code` and `image` (what they run), `layers/` (what they
 //! share), `reload/` (code in developers' folders), `signing/` (whose code it may be), `store` (rows),
 //! `table` and `ops/` (operations), `view` (answers); then `invoke/` (running), `target` (events that
@@ -38,6 +38,7 @@ mod reload;
 mod runtimes;
 mod settings;
 mod signing;
+mod snapshot;
 mod sources;
 mod store;
 mod surroundings;
@@ -62,7 +63,7 @@ use kit::Clock;
 
 use crate::{
     code::CodeStore, download::Signer, functions::Functions, invoke::concurrency::Concurrency,
-    layers::Layers, signing::Signings, sources::Sources, usage::Usage,
+    layers::Layers, signing::Signings, snapshot::Snapshots, sources::Sources, usage::Usage,
 };
 
 pub use crate::{
@@ -85,6 +86,7 @@ pub struct Lambda {
     /// Whether functions may run out of this machine's folders.
     pub(crate) hot_reload: AtomicBool,
     pub(crate) usage: Usage,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Lambda {
@@ -124,6 +126,7 @@ impl Lambda {
             sources: Sources::default(),
             hot_reload: AtomicBool::new(false),
             usage,
+            snapshots: Snapshots::default(),
         });
         lambda.collect_code().await;
         let named = lambda.named_blobs();

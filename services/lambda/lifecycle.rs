@@ -19,13 +19,15 @@ impl Lambda {
         for live in self.functions.provisioned() {
             self.keep_provisioned(&live.function.key, Some(&live), None);
         }
+        self.resume_snapshots();
         self.bus.directory().offer_origin("lambda", self.clone());
         self.usage.start(self.store.clone(), self.clock.clone());
         self.resume_mappings().await
     }
 
-    /// Ends the pollers and waits for their batches.
+    /// Ends the snapshots that are being made and the pollers, and waits for their batches.
     pub async fn shutdown(&self) {
+        self.snapshots.shutdown().await;
         self.sources.shutdown().await;
     }
 

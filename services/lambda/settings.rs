@@ -1,7 +1,7 @@
 //! What a user configures of a function, and what may be configured. Pure.
 //!
 //! Kept and shown, but without effect: `VpcConfig` (functions reach what the server's network
-//! setting lets them), `KMSKeyArn`, `SnapStart` (whose `OptimizationStatus` stays `Off`),
+//! setting lets them), `KMSKeyArn`, `SnapStart` of other languages than Python,
 //! `Architectures` (code runs as what the machine is). `environment` and `logging` hold rules of
 //! their own.
 
@@ -58,6 +58,9 @@ pub(crate) struct Vpc {
     pub(crate) security_groups: Vec<String>,
     pub(crate) ipv6: bool,
 }
+
+/// The most ephemeral storage that SnapStart goes with.
+const SNAP_START_EPHEMERAL_MIB: u32 = 512;
 
 impl Default for Settings {
     /// Lambda's defaults.
@@ -183,8 +186,8 @@ impl Settings {
 
     /// What may not be configured together.
     fn check_together(&self) -> Result<(), Error> {
-        if self.snap_start && !runtimes::has_snap_start(&self.runtime) {
-            return Err(Error::SnapStartRuntime(self.runtime.clone()));
+        if self.snap_start {
+            self.check_snap_start()?;
         }
         if self.snap_start && self.per_tenant {
             return Err(Error::NotForTenants("SnapStart"));
@@ -194,6 +197,21 @@ impl Settings {
 }
 
 impl Settings {
+    /// What SnapStart does not go with ("Improving startup performance with Lambda SnapStart").
+    fn check_snap_start(&self) -> Result<(), Error> {
+        let refused = |what: &str| Err(Error::NotForSnapStart(what.to_owned()));
+        if self.image.is_some() {
+            return refused("ContainerImage");
+        }
+        if !runtimes::has_snap_start(&self.runtime) {
+            return refused(&self.runtime);
+        }
+        if self.ephemeral_mib > SNAP_START_EPHEMERAL_MIB {
+            return refused("Ephemeral storage greater than 512 MB");
+        }
+        Ok(())
+    }
+
     /// An image brings its own runtime; nothing else has settings of an image.
     fn check_package_type(
         &self,

@@ -5,7 +5,7 @@ use std::fmt;
 use kit::{Millis, ids};
 use serde::{Deserialize, Serialize};
 
-use crate::{code::Code, image::Content, name::LATEST, settings::Settings};
+use crate::{code::Code, image::Content, name::LATEST, settings::Settings, snapshot::Snapshot};
 
 /// Which version. Numbers are given once and rise; `$LATEST` is before all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub(crate) struct Version {
     #[serde(default)]
     pub(crate) build: String,
     pub(crate) modified: Millis,
+    #[serde(default)]
+    pub(crate) snapshot: Snapshot,
 }
 
 impl Version {
@@ -62,12 +64,14 @@ impl Version {
             revision: ids::uuid(),
             build: ids::uuid(),
             modified: now,
+            snapshot: Snapshot::None,
         }
     }
 
     /// This `$LATEST` as a numbered version.
     pub(crate) fn published(&self, number: Number, description: Option<String>) -> Version {
-        Version { number, description, revision: ids::uuid(), ..self.clone() }
+        let snapshot = Snapshot::of(&self.settings);
+        Version { number, description, revision: ids::uuid(), snapshot, ..self.clone() }
     }
 
     /// Whether `$LATEST` is still what it was when `self` was published.

@@ -11,9 +11,11 @@ use crate::{
     invoke::concurrency::FunctionKey,
     layers::used::UsedLayer,
     settings::{Logging, Settings, Vpc},
+    snapshot::Snapshot,
     version::Version,
 };
 
+const INIT_FAILED: &str = "An error occurred during function initialization.";
 const BEING_CREATED: &str = "The function is being created.";
 
 /// Where a function is in its life, as an answer shows it. Code is unpacked and durable before the
@@ -65,13 +67,32 @@ pub(crate) fn configuration(
         image_config_response: settings.image.as_ref().and_then(ImageConfig::shown),
         architectures: api::Architecture::from_name(&settings.architecture).map(|it| vec![it]),
         ephemeral_storage: Some(api::EphemeralStorage { size: settings.ephemeral_mib as i32 }),
-        snap_start: Some(snap_start(settings)),
+        snap_start: Some(snap_start(version)),
         logging_config: Some(logging(&settings.logging, &key.name)),
         tenancy_config: settings.per_tenant.then(api::TenancyConfig::default),
         layers: layers(settings),
         ..api::FunctionConfiguration::default()
     };
-    at(configuration, moment)
+    match (moment, version.snapshot) {
+        (Moment::Listed, _) => configuration,
+        (_, Snapshot::Pending) => at(configuration, Moment::Creating),
+        (_, Snapshot::Failed) => failed(configuration),
+        _ => at(configuration, moment),
+    }
+}
+
+/// A version whose init has failed: no instance can be restored.
+fn failed(configuration: api::FunctionConfiguration) -> api::FunctionConfiguration {
+    let (reason, code) = (Some(INIT_FAILED.to_owned()), api::StateReasonCode::FunctionError);
+    api::FunctionConfiguration {
+        state: Some(api::State::Failed),
+        state_reason: reason.clone(),
+        state_reason_code: Some(code),
+        last_update_status: Some(api::LastUpdateStatus::Failed),
+        last_update_status_reason: reason,
+        last_update_status_reason_code: Some(api::LastUpdateStatusReasonCode::FunctionError),
+        ..configuration
+    }
 }
 
 fn at(configuration: api::FunctionConfiguration, moment: Moment) -> api::FunctionConfiguration {
@@ -138,12 +159,15 @@ fn tracing(settings: &Settings) -> api::TracingMode {
     }
 }
 
-fn snap_start(settings: &Settings) -> api::SnapStartResponse {
-    let apply_on = match settings.snap_start {
+fn snap_start(version: &Version) -> api::SnapStartResponse {
+    let apply_on = match version.settings.snap_start {
         true => api::SnapStartApplyOn::PublishedVersions,
         false => api::SnapStartApplyOn::None,
     };
-    let optimization_status = Some(api::SnapStartOptimizationStatus::Off);
+    let optimization_status = Some(match version.snapshot {
+        Snapshot::On => api::SnapStartOptimizationStatus::On,
+        _ => api::SnapStartOptimizationStatus::Off,
+    });
     api::SnapStartResponse { apply_on: Some(apply_on), optimization_status }
 }
 

@@ -87,7 +87,9 @@ fn enter(cage: &Cage, tun: Option<OwnedFd>, control: BorrowedFd<'_>) -> Result<(
 fn bind_hands(cage: &Cage) -> Result<(), Failure> {
     drop_capabilities().at(Step::Capabilities)?;
     rustix::thread::set_no_new_privs(true).at(Step::Capabilities)?;
-    landlock::restrict(cage.landlock_abi).at(Step::Landlock)?;
+    if let Some(abi) = cage.landlock_abi {
+        landlock::restrict(abi).at(Step::Landlock)?;
+    }
     cage.filters.install().at(Step::Seccomp)
 }
 

@@ -65,6 +65,7 @@ async fn attempt(sandboxer: &Sandboxer, network: Mode) -> Result<Exit, StartErro
         host_id: HostId { uid: 65534, gid: 65534 },
         hostname: "doctor".into(),
         network,
+        zygote: false,
     };
     let program = Program { argv: vec!["/usr/bin/true".into()], environment: Vec::new() };
     let instance = sandboxer.start(spec, |_| program).await?;

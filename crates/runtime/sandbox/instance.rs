@@ -12,7 +12,10 @@ use std::{
 };
 
 use network::Ends;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::{
+    event::{PollFd, PollFlags},
+    process::{Pid, Signal, WaitId, WaitIdOptions},
+};
 use tokio::{
     io::unix::AsyncFd,
     net::{TcpListener, TcpStream, UdpSocket, unix::pipe},
@@ -27,6 +30,7 @@ use super::{
     peer,
     running::{Channel, Status},
     start::{OwnNetwork, Sockets, Started},
+    zygote::Zygote,
 };
 
 /// A running instance. Dropping it kills it and everything it started.
@@ -210,6 +214,14 @@ fn ends(network: OwnNetwork) -> io::Result<Ends> {
     })
 }
 
+/// Whose child a first process is.
+pub(super) enum Origin {
+    /// The server's own.
+    Child,
+    /// A zygote's, which is told of its end.
+    Fork(Arc<Zygote>),
+}
+
 /// An instance's first process and what must go with it. Dropping it kills and removes all, in the
 /// background.
 pub(super) struct Body {
@@ -225,6 +237,7 @@ pub(super) struct Body {
     held: Mutex<Held>,
     /// Its threads must outlive the instance: it dies with the one that made it.
     pub(super) machine: Arc<Machine>,
+    origin: Origin,
 }
 
 /// What an instance has until its end, and how that was.
@@ -251,10 +264,12 @@ impl Body {
         cgroup: Option<Cgroup>,
         memory_mib: u32,
         machine: Arc<Machine>,
+        origin: Origin,
     ) -> Body {
         let (held, peak_mib) = (Mutex::new(Held { end: None, cgroup }), AtomicU32::new(0));
         let account = Account::default();
-        Body { pid, program, pidfd: Some(pidfd), memory_mib, peak_mib, account, held, machine }
+        let pidfd = Some(pidfd);
+        Body { pid, program, pidfd, memory_mib, peak_mib, account, held, machine, origin }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -305,11 +320,15 @@ impl Body {
         // Before the process id is free for others: the rest of a plain process's group.
         self.send(Signal::KILL);
         let pidfd = self.pidfd.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let options = WaitIdOptions::EXITED;
-        let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?;
-        let status = Status {
-            code: status.as_ref().and_then(|s| s.exit_status()),
-            signal: status.as_ref().and_then(|s| s.terminating_signal()),
+        let status = match &self.origin {
+            Origin::Fork(zygote) => zygote.bury(self.pid),
+            Origin::Child => {
+                let options = WaitIdOptions::EXITED;
+                let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?;
+                let status = status.as_ref();
+                let code = status.and_then(|s| s.exit_status());
+                Status { code, signal: status.and_then(|s| s.terminating_signal()) }
+            }
         };
         let killed = held.cgroup.take().is_some_and(|cgroup| cgroup.oom_killed());
         let oom_killed = killed || self.account.starved();
@@ -322,7 +341,13 @@ impl Body {
             Held { cgroup: Some(cgroup), .. } => self.account.peak(cgroup, self.pid),
             Held { cgroup: None, .. } => self.resident_peak_bytes(),
         };
-        let mib = bytes.unwrap_or(0).div_ceil(1 << 20).min(u64::from(self.memory_mib)) as u32;
+        // A cgroup does not count what a fork still shares with its zygote.
+        let shared_mib = match &self.origin {
+            Origin::Fork(zygote) if bytes.is_some() => u64::from(zygote.resident_mib()),
+            _ => 0,
+        };
+        let mib = bytes.unwrap_or(0).div_ceil(1 << 20) + shared_mib;
+        let mib = mib.min(u64::from(self.memory_mib)) as u32;
         self.peak_mib.fetch_max(mib, Ordering::Relaxed).max(mib)
     }
 
@@ -355,9 +380,11 @@ impl Drop for Body {
     }
 }
 
-/// Kills a child and waits for its end.
+/// Kills a child or a fork and waits for its end.
 pub(super) fn kill_and_reap(pidfd: &OwnedFd) {
     let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+    // Of a fork only this tells: it is not our child.
+    let _ = rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None);
     let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
 }
 

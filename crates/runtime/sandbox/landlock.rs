@@ -1,6 +1,10 @@
-//! Landlock: the kernel's second opinion on what the mounts already say. Runs in the child.
+//! Landlock: the kernel's second opinion on what the mounts already say.
 
-use std::{ffi::CStr, os::fd::AsRawFd};
+use std::{
+    ffi::{CStr, CString},
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
 
 use rustix::{
     fs::{Mode, OFlags},
@@ -55,41 +59,64 @@ pub(super) fn abi() -> u32 {
 }
 
 /// Reads and executes everywhere, writes to `/tmp` and `/dev/shm`, devices and its own `/proc`.
+fn allowed(abi: u32) -> [(&'static CStr, u64); 5] {
+    let all = rights(abi);
+    [
+        (c"/", EXECUTE | READ_FILE | READ_DIR),
+        (c"/tmp", all),
+        (c"/dev/shm", all),
+        (c"/dev", all & (READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV)),
+        (c"/proc", all & (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE)),
+    ]
+}
+
+/// Allows that, and nothing else, for good. Runs in the child.
 pub(super) fn restrict(abi: u32) -> Result<(), Errno> {
     if abi == 0 {
         return Ok(());
     }
-    let all = rights(abi);
-    let scoped = SCOPE_ABSTRACT_SOCKETS;
-    let ruleset = Ruleset { handled_access_fs: all, handled_access_net: 0, scoped };
-    let known = if abi >= SCOPED { size_of::<Ruleset>() } else { size_of::<u64>() };
-    // SAFETY: the structure is as long as said and outlives the call.
-    let fd = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, known, 0u32)
-    };
-    if fd < 0 {
-        return Err(last_errno());
+    let rules = ruleset(abi)?;
+    for (path, rights) in allowed(abi) {
+        allow(rules.as_fd(), path, rights)?;
     }
-    // The descriptor is closed by exec.
-    let fd = fd as i32;
-    allow(fd, c"/", EXECUTE | READ_FILE | READ_DIR)?;
-    allow(fd, c"/tmp", all)?;
-    allow(fd, c"/dev/shm", all)?;
-    allow(fd, c"/dev", all & (READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV))?;
-    allow(fd, c"/proc", all & (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE))?;
     // SAFETY: takes no pointer.
-    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, fd, 0u32) };
+    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0u32) };
     if done < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
-fn allow(ruleset: i32, path: &CStr, allowed_access: u64) -> Result<(), Errno> {
+/// The same rules for another process, which has not put them on yet: of its own root.
+pub(super) fn rules_of(pid: u32, abi: u32) -> io::Result<Option<OwnedFd>> {
+    if abi == 0 {
+        return Ok(None);
+    }
+    let rules = ruleset(abi)?;
+    for (path, rights) in allowed(abi) {
+        let path = CString::new(format!("/proc/{pid}/root{}", path.to_string_lossy()))?;
+        allow(rules.as_fd(), &path, rights)?;
+    }
+    Ok(Some(rules))
+}
+
+fn ruleset(abi: u32) -> Result<OwnedFd, Errno> {
+    let scoped = SCOPE_ABSTRACT_SOCKETS;
+    let ruleset = Ruleset { handled_access_fs: rights(abi), handled_access_net: 0, scoped };
+    let known = if abi >= SCOPED { size_of::<Ruleset>() } else { size_of::<u64>() };
+    // SAFETY: the structure is as long as said and outlives the call; the descriptor is new, and
+    // closed by exec.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, known, 0u32);
+        if fd < 0 { Err(last_errno()) } else { Ok(OwnedFd::from_raw_fd(fd as i32)) }
+    }
+}
+
+fn allow(ruleset: BorrowedFd<'_>, path: &CStr, allowed_access: u64) -> Result<(), Errno> {
     let folder = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let rule = PathBeneath { allowed_access, parent_fd: folder.as_raw_fd() };
     // SAFETY: the structure is the kernel's and outlives the call.
     let done = unsafe {
         libc::syscall(
             libc::SYS_landlock_add_rule,
-            ruleset,
+            ruleset.as_raw_fd(),
             RULE_PATH_BENEATH,
             &raw const rule,
             0u32,

@@ -15,10 +15,13 @@ const OPEN_FILES: u64 = 1024;
 
 /// Signals that wait, and with them timers. A rootless server's functions share its user's limit:
 /// one may not take it all.
-const PENDING_SIGNALS: u64 = 256;
+pub(super) const PENDING_SIGNALS: u64 = 256;
+/// Those of a zygote and all its forks together.
+const FORKS_PENDING_SIGNALS: u64 = 2048;
 
 /// What one instance may watch files with, out of the 128 that a user has of a rootless server.
-const INOTIFY_INSTANCES: &[u8] = b"8";
+pub(super) const INOTIFY_INSTANCES: &[u8] = b"8";
+const FORKS_INOTIFY_INSTANCES: &[u8] = b"64";
 
 /// Lambda gives one processor's time per 1,769 MiB of memory.
 const MIB_PER_PROCESSOR: f64 = 1769.0;
@@ -44,6 +47,8 @@ pub(super) struct Limits {
     open_files: u64,
     /// Set when no cgroup bounds memory.
     data_bytes: Option<u64>,
+    /// Whether user namespaces may be made below this one: by the server, for forks.
+    namespaces: bool,
 }
 
 /// Who enforces the limit of memory.
@@ -64,6 +69,7 @@ impl Limits {
             pids: spec.pids + INIT_PIDS,
             open_files: hard.min(OPEN_FILES),
             data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
+            namespaces: spec.zygote,
         }
     }
 
@@ -86,10 +92,17 @@ impl Limits {
 
     /// Sets what a process can be limited by. Runs in the child.
     pub(super) fn apply(&self) -> Result<(), Errno> {
-        // A second lock besides seccomp: this user namespace shall have none below it.
-        of_namespace(c"/proc/sys/user/max_user_namespaces", b"0");
-        of_namespace(c"/proc/sys/user/max_inotify_instances", INOTIFY_INSTANCES);
-        limit(Resource::Sigpending, PENDING_SIGNALS)?;
+        let (watchers, signals) = match self.namespaces {
+            // What forks have counts as the zygote's too.
+            true => (FORKS_INOTIFY_INSTANCES, FORKS_PENDING_SIGNALS),
+            false => {
+                // A second lock besides seccomp: this user namespace shall have none below it.
+                of_namespace(c"/proc/sys/user/max_user_namespaces", b"0");
+                (INOTIFY_INSTANCES, PENDING_SIGNALS)
+            }
+        };
+        of_namespace(c"/proc/sys/user/max_inotify_instances", watchers);
+        limit(Resource::Sigpending, signals)?;
         limit(Resource::Nofile, self.open_files)?;
         limit(Resource::Nproc, u64::from(self.pids))?;
         limit(Resource::Core, 0)?;
@@ -113,7 +126,8 @@ mod tests {
     use super::*;
 
     fn limits(memory_mib: u32) -> Limits {
-        Limits { memory_mib, tmp_mib: 512, pids: 1024, open_files: 1024, data_bytes: None }
+        let (memory_mib, tmp_mib, namespaces) = (memory_mib, 512, false);
+        Limits { memory_mib, tmp_mib, pids: 1024, open_files: 1024, data_bytes: None, namespaces }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! then what the child puts on: `wiring`, `root`, `mounts`, `limits`, `landlock`, `seccomp`; `cgroup` for
 //! resources, `memory` for the one that needs counting.
 //! The child becomes the sandbox's `init` (the program is in `../init`), which runs programs for us
-//! as long as the sandbox lives: `running` is one of them.
+//! as long as the sandbox lives: `running` is one of them. `zygote` is what instances are forked from.
 
 mod cgroup;
 mod child;
@@ -34,8 +34,9 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod wiring;
+mod zygote;
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
@@ -50,6 +51,7 @@ pub(crate) use running::{Running, Status};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};
 pub(crate) use wiring::lacks_tun;
+pub(crate) use zygote::{Channel, Zygote, lacks_network};
 
 use cgroup::Cgroups;
 use instance::Reaper;
@@ -73,6 +75,7 @@ struct Machine {
     /// What it sees of it with an image as its root.
     image_base: Arc<[root::Entry]>,
     filters: Arc<seccomp::Filters>,
+    zygote_filters: Arc<seccomp::Filters>,
     landlock_abi: u32,
     /// There is IPv6 outside.
     ipv6: bool,
@@ -121,6 +124,9 @@ impl Sandboxer {
             base: root::base().into(),
             image_base: root::image_base().into(),
             filters: Arc::new(seccomp::Filters::compile().map_err(StartError::at("seccomp"))?),
+            zygote_filters: Arc::new(
+                seccomp::Filters::compile_for_zygotes().map_err(StartError::at("seccomp"))?,
+            ),
             landlock_abi: landlock::abi(),
             ipv6: network::host_has_ipv6(),
             init: init::file().map(Arc::new).map_err(|error| error.to_string()),
@@ -148,6 +154,25 @@ impl Sandboxer {
         let started = spawn_blocking(move || start::start(&machine, &spec, place, &program)).await;
         let started = started.map_err(|e| StartError { step: "start", source: e.into() })??;
         Sandboxed::new(started).map_err(StartError::at("register with the runtime"))
+    }
+
+    /// Whether instances can be forked here. Registers are the processor's own.
+    pub(crate) fn forks(&self) -> bool {
+        self.isolates() && cfg!(target_arch = "x86_64")
+    }
+
+    /// Forks one instance from a zygote, with what of its environment is different.
+    pub(crate) async fn fork(
+        &self,
+        zygote: Arc<Zygote>,
+        spec: Spec,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Sandboxed, StartError> {
+        let message = zygote::restore_message(variables);
+        let machine = self.machine.clone();
+        let forked = spawn_blocking(move || zygote::fork(&machine, &zygote, &spec, &message));
+        let forked = forked.await.map_err(|e| StartError { step: "start", source: e.into() })??;
+        Sandboxed::new(forked).map_err(StartError::at("register with the runtime"))
     }
 
     /// What the machine has and lacks for sandboxes, with ways to mend it. Starts one.

@@ -29,8 +29,11 @@ const SITE: &CStr = c"/proc";
 /// Names and small files only; the bound is on what a long list could take of kernel memory.
 const ROOT_OPTIONS: &CStr = c"size=1m,nr_inodes=4096,mode=755";
 
+/// Of the places that an instance may write to.
+pub(super) const TMP_FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
 /// POSIX shared memory counts as the instance's memory; this bounds it once more.
-const SHM_OPTIONS: &CStr = c"size=64m,nr_inodes=4096,mode=1777";
+pub(super) const SHM_OPTIONS: &CStr = c"size=64m,nr_inodes=4096,mode=1777";
 
 impl Root {
     /// Makes every entry, or tells which could not be made and why.
@@ -74,8 +77,7 @@ fn found(ground: Option<&Source>) -> Result<(), Errno> {
 }
 
 fn tmpfs(target: &CStr, options: &CStr) -> Result<(), Errno> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    rustix::mount::mount(c"tmpfs", target, c"tmpfs", flags, options)
+    rustix::mount::mount(c"tmpfs", target, c"tmpfs", TMP_FLAGS, options)
 }
 
 fn make(entry: &Entry) -> Result<(), Errno> {

@@ -76,8 +76,9 @@ pub(super) struct Cage {
     pub(super) hostname: Vec<u8>,
     pub(super) wiring: Wiring,
     pub(super) limits: Limits,
-    /// Version of Landlock; 0: none.
-    pub(super) landlock_abi: u32,
+    /// Version of Landlock; 0: the kernel has none. None: a zygote, which it would keep from
+    /// making the mounts of its forks; they have it.
+    pub(super) landlock_abi: Option<u32>,
     pub(super) filters: Arc<Filters>,
     /// The file of the program that it becomes.
     pub(super) init: Arc<OwnedFd>,

@@ -259,7 +259,7 @@ fn name_servers(network: Mode) -> String {
 }
 
 /// Options of `/tmp`'s tmpfs.
-fn tmp_options(spec: &Spec) -> io::Result<CString> {
+pub(super) fn tmp_options(spec: &Spec) -> io::Result<CString> {
     let (mib, files) = (spec.tmp_mib, spec.tmp_mib.saturating_mul(TMP_FILES_PER_MIB));
     Ok(CString::new(format!("size={mib}m,nr_inodes={files},mode=1777"))?)
 }

@@ -90,6 +90,10 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_vhangup,
 ];
 
+/// What the server does in the name of forks while they stand still. Nobody else can: without a
+/// tracer the kernel knows no such calls, and functions cannot trace.
+const FOR_FORKS: [i64; 2] = [libc::SYS_unshare, libc::SYS_mount];
+
 /// The same, where only the older architecture has them.
 #[cfg(target_arch = "x86_64")]
 const FORBIDDEN_HERE: &[i64] = &[
@@ -128,19 +132,24 @@ pub(super) struct Filters(Vec<BpfProgram>);
 
 impl Filters {
     pub(super) fn compile() -> io::Result<Filters> {
-        Filters::build().map_err(io::Error::other)
+        Filters::build(&[]).map_err(io::Error::other)
     }
 
-    fn build() -> Built<Filters> {
+    /// For what instances are forked from, and for the forks.
+    pub(super) fn compile_for_zygotes() -> io::Result<Filters> {
+        Filters::build(&FOR_FORKS).map_err(io::Error::other)
+    }
+
+    fn build(traced: &[i64]) -> Built<Filters> {
         let forbidden = FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(|call| (*call, Vec::new()));
-        let mut forbidden: Rules = forbidden.collect();
+        let mut forbidden: Rules = forbidden.filter(|(call, _)| !traced.contains(call)).collect();
         forbidden.insert(libc::SYS_clone, new_namespaces()?);
         forbidden.insert(libc::SYS_ioctl, terminal_injection()?);
         let families = Rules::from([
             (libc::SYS_socket, vec![other_families()?, other_netlink()?]),
             (libc::SYS_socketpair, vec![rule(&[family_is_not(libc::AF_UNIX)?])?]),
         ]);
-        let mut first = by_number();
+        let mut first = by_number(traced);
         first.extend(filter(forbidden, libc::EPERM)?);
         Ok(Filters(vec![first, filter(families, libc::EAFNOSUPPORT)?]))
     }
@@ -232,21 +241,27 @@ fn rule(conditions: &[SeccompCondition]) -> Built<SeccompRule> {
 /// `clone3` is unknown: its flags lie in memory, out of a filter's sight, and libraries then fall
 /// back to `clone`. x32 calls kill: their architecture is that of 64-bit ones but their numbers
 /// are on no list; nothing else has numbers so high.
-fn by_number() -> BpfProgram {
+/// `traced` calls are the tracer's to allow.
+fn by_number(traced: &[i64]) -> BpfProgram {
     const LOAD_WORD: u16 = 0x20;
     const JUMP_IF_NOT_LESS: u16 = 0x35;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     const X32: u32 = 0x4000_0000;
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    vec![
+    let mut program = vec![
         // The number is the first word of the kernel's `seccomp_data`.
         step(LOAD_WORD, 0, 0, 0),
         step(JUMP_IF_NOT_LESS, 0, 1, X32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
         step(JUMP_IF_EQUAL, 0, 1, libc::SYS_clone3 as u32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-    ]
+    ];
+    for call in traced {
+        program.push(step(JUMP_IF_EQUAL, 0, 1, *call as u32));
+        program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_TRACE));
+    }
+    program
 }
 
 #[cfg(test)]
@@ -255,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_filters_compile() {
-        let filters = Filters::build().unwrap();
+        let filters = Filters::build(&FOR_FORKS).unwrap();
         assert!(filters.0.iter().all(|program| program.len() < 4096));
     }
 }

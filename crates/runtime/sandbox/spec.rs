@@ -62,6 +62,8 @@ pub(crate) struct Spec {
     pub(crate) hostname: String,
     /// What network it has.
     pub(crate) network: Mode,
+    /// Instances are to be forked from its program.
+    pub(crate) zygote: bool,
 }
 
 /// The root that an image brings.
@@ -152,6 +154,7 @@ mod tests {
             host_id: HostId { uid: 100_993, gid: 100_990 },
             hostname: "h".into(),
             network: Mode::None,
+            zygote: false,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9001));
         View::new(isolation, &spec, [address; 3])

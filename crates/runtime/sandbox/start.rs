@@ -23,7 +23,7 @@ use super::{
     child,
     failure::Failure,
     init::{self, Launch, Message, Output, Report},
-    instance::{Body, kill_and_reap},
+    instance::{Body, Origin, kill_and_reap},
     limits::{Limits, MemoryBy},
     plan::{CStrings, Cage, Plain, Plan, Work, c_path},
     protocol::{HELLO, LISTENERS},
@@ -168,9 +168,11 @@ pub(super) fn start_plain(
         Ok(pid_of(pidfd.as_raw_fd()).map_err(StartError::at("read the process id"))?)
     });
     match running {
-        Ok(pid) => {
-            Ok((pid, Body::new([pid, pid], pidfd, None, memory_mib, machine.clone()), output))
-        }
+        Ok(pid) => Ok((
+            pid,
+            Body::new([pid, pid], pidfd, None, memory_mib, machine.clone(), Origin::Child),
+            output,
+        )),
         Err(trouble) => {
             kill_and_reap(&pidfd);
             Err(explain(trouble, None, program))
@@ -218,7 +220,14 @@ fn start_sandbox(
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
     match met {
         Ok(Met { first, pid, sockets, network }) => {
-            let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
+            let body = Body::new(
+                [first, pid],
+                pidfd,
+                cgroup,
+                spec.memory_mib,
+                machine.clone(),
+                Origin::Child,
+            );
             Ok(Started { pid, body, control: Some(control), sockets, network, output })
         }
         Err(trouble) => {
@@ -236,11 +245,7 @@ fn caged(cage: Cage) -> io::Result<(OwnedFd, Plan)> {
 
 fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartError> {
     let cgroups = machine.cgroups.as_ref().ok();
-    let memory = match cgroups {
-        Some(cgroups) if cgroups.bounds_memory() => MemoryBy::Cgroup,
-        _ => MemoryBy::Process,
-    };
-    let limits = Limits::new(spec, memory);
+    let limits = limits(machine, spec);
     let cgroup = cgroups
         .map(|cgroups| cgroups.create(&spec.id, &limits))
         .transpose()
@@ -259,11 +264,23 @@ fn cage(machine: &Machine, spec: &Spec) -> Result<(Cage, Option<Cgroup>), StartE
         hostname: spec.hostname.as_bytes().to_vec(),
         wiring: Wiring { mode: spec.network, ipv6: machine.ipv6 },
         limits,
-        landlock_abi: machine.landlock_abi,
-        filters: machine.filters.clone(),
+        landlock_abi: (!spec.zygote).then_some(machine.landlock_abi),
+        filters: match spec.zygote {
+            false => machine.filters.clone(),
+            true => machine.zygote_filters.clone(),
+        },
         init,
     };
     Ok((cage, cgroup))
+}
+
+/// The limits of one instance.
+pub(super) fn limits(machine: &Machine, spec: &Spec) -> Limits {
+    let memory = match &machine.cgroups {
+        Ok(cgroups) if cgroups.bounds_memory() => MemoryBy::Cgroup,
+        _ => MemoryBy::Process,
+    };
+    Limits::new(spec, memory)
 }
 
 /// What a sandbox's start has found out.

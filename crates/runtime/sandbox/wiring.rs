@@ -5,7 +5,7 @@
 //! function, which has no right to change a network.
 
 use std::{
-    ffi::{CStr, c_int},
+    ffi::{CStr, c_char, c_int},
     fs,
     io::{self, IoSlice},
     mem::MaybeUninit,
@@ -32,11 +32,11 @@ use super::{
 
 /// Where TUN interfaces come from.
 const TUN: &str = "/dev/net/tun";
-const TUN_PATH: &CStr = c"/dev/net/tun";
+pub(super) const TUN_PATH: &CStr = c"/dev/net/tun";
 
 /// Connections that may wait to be accepted: more than an instance's clients open at once.
-const BACKLOG: c_int = 128;
-const NAMES_PORT: u16 = 53;
+pub(super) const BACKLOG: c_int = 128;
+pub(super) const NAMES_PORT: u16 = 53;
 /// What a child hands over at most.
 pub(super) const MOST_SOCKETS: usize = 7;
 
@@ -160,21 +160,33 @@ fn attach(tun: &OwnedFd, socket: &OwnedFd) -> Result<(), Errno> {
     request.ifr_ifru.ifru_netmask = socket_address(Ipv4Addr::BROADCAST);
     ioctl(socket, libc::SIOCSIFNETMASK, &request)?;
     up(socket, link::NAME)?;
+    ioctl(socket, libc::SIOCADDRT, &route(link::NAME.as_ptr()))
+}
+
+/// To everywhere through the interface of this name.
+pub(super) fn route(name: *const c_char) -> libc::rtentry {
     // SAFETY: `rtentry` is plain old data; all zeros is no route.
     let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
     route.rt_dst = socket_address(Ipv4Addr::UNSPECIFIED);
     route.rt_genmask = socket_address(Ipv4Addr::UNSPECIFIED);
     route.rt_flags = libc::RTF_UP;
-    route.rt_dev = link::NAME.as_ptr().cast_mut();
-    ioctl(socket, libc::SIOCADDRT, &route)
+    route.rt_dev = name.cast_mut();
+    route
 }
 
 /// `struct in6_ifreq`.
 #[repr(C)]
-struct AddressV6 {
+pub(super) struct AddressV6 {
     address: [u8; 16],
     prefix_bits: u32,
     interface: c_int,
+}
+
+impl AddressV6 {
+    /// That of an instance's interface, by its number.
+    pub(super) fn of(interface: c_int) -> AddressV6 {
+        AddressV6 { address: link::ADDRESS_V6.octets(), prefix_bits: 128, interface }
+    }
 }
 
 fn address_v6(socket: &OwnedFd) -> Result<(), Errno> {
@@ -184,23 +196,13 @@ fn address_v6(socket: &OwnedFd) -> Result<(), Errno> {
     let interface = unsafe { request.ifr_ifru.ifru_ifindex };
     let flags = SocketFlags::CLOEXEC;
     let v6 = rustix::net::socket_with(AddressFamily::INET6, SocketType::DGRAM, flags, None)?;
-    let address = AddressV6 { address: link::ADDRESS_V6.octets(), prefix_bits: 128, interface };
-    ioctl(&v6, libc::SIOCSIFADDR, &address)?;
-    let route = RouteV6 {
-        to_via_from: [0; 48],
-        kind: 0,
-        bits: [0; 2],
-        metric: 1,
-        info: 0,
-        flags: u32::from(libc::RTF_UP),
-        interface,
-    };
-    ioctl(&v6, libc::SIOCADDRT, &route)
+    ioctl(&v6, libc::SIOCSIFADDR, &AddressV6::of(interface))?;
+    ioctl(&v6, libc::SIOCADDRT, &RouteV6::through(interface))
 }
 
 /// `struct in6_rtmsg`. All zeros in the beginning is the way to everywhere.
 #[repr(C)]
-struct RouteV6 {
+pub(super) struct RouteV6 {
     to_via_from: [u8; 48],
     kind: u32,
     bits: [u16; 2],
@@ -210,6 +212,18 @@ struct RouteV6 {
     interface: c_int,
 }
 
+impl RouteV6 {
+    /// To everywhere through an interface, by its number.
+    pub(super) fn through(interface: c_int) -> RouteV6 {
+        // SAFETY: plain numbers; what lies between them is zero too.
+        let mut route: RouteV6 = unsafe { std::mem::zeroed() };
+        route.metric = 1;
+        route.flags = u32::from(libc::RTF_UP);
+        route.interface = interface;
+        route
+    }
+}
+
 fn up(socket: &OwnedFd, name: &CStr) -> Result<(), Errno> {
     let mut request = named(name);
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
@@ -217,7 +231,7 @@ fn up(socket: &OwnedFd, name: &CStr) -> Result<(), Errno> {
 }
 
 /// A request about one interface.
-fn named(name: &CStr) -> libc::ifreq {
+pub(super) fn named(name: &CStr) -> libc::ifreq {
     // SAFETY: `ifreq` is plain old data.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (place, byte) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
@@ -226,7 +240,7 @@ fn named(name: &CStr) -> libc::ifreq {
     request
 }
 
-fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
+pub(super) fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
     let [a, b, c, d] = address.octets().map(|byte| byte as _);
     // `struct sockaddr_in`: the port, then the address.
     let sa_data = [0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0];

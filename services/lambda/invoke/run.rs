@@ -99,6 +99,7 @@ impl Lambda {
     /// A place among the invocations that run at once, its part in the ledger, and what is sent to
     /// the function.
     fn enter(&self, runnable: &Runnable, request: Request, now: Millis) -> Result<Entered, Error> {
+        runnable.snapshot.check()?;
         let function = &runnable.function;
         let key = FunctionKey {
             account: function.account,
@@ -151,6 +152,8 @@ fn not_run(error: RuntimeError) -> Error {
         RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
         RuntimeError::Stopping => Error::Stopping,
         RuntimeError::Network(text) => Error::InvalidParameter(text),
+        RuntimeError::RestoreFailed(_) => Error::SnapStart,
+        RuntimeError::RestoreTimedOut => Error::SnapStartTimeout,
         RuntimeError::NoInterpreter(text) => Error::InvalidRuntime(text),
         RuntimeError::Start { .. } => Error::Service(error.to_string()),
     }

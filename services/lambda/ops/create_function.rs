@@ -74,6 +74,7 @@ pub(crate) async fn run(
         lambda.code.forget(taken.code.blob()).await;
         return Err(error);
     }
+    lambda.take_snapshot(&key, &shown);
     // AWS shows the unqualified ARN even when it publishes.
     Ok(lambda.described(&key, &shown, None, Moment::Creating).await)
 }

@@ -28,6 +28,12 @@ pub(crate) async fn put(
     let key = exists(&lambda, &caller, &input.function_name, &input.qualifier)?;
     let runnable = lambda.functions.runnable(key.account, &key.region, &key.name, None)?;
     runnable.check_no_tenants("Provisioned concurrency")?;
+    let live = lambda.functions.get(&key)?;
+    let version = live.function.version(Some(&input.qualifier));
+    // One that is not there is told below.
+    if version.is_ok_and(|version| version.settings.snap_start) {
+        return Err(Error::NotForSnapStart("Provisioned concurrency".to_owned()));
+    }
     let count = u32::try_from(input.provisioned_concurrent_executions).unwrap_or(0);
     let asked = Provisioned { count, modified: caller.now };
     let put = lambda.change(&key, |function| {

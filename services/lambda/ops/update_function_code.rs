@@ -71,6 +71,7 @@ pub(crate) async fn run(
         }
     };
     drop(taken);
+    lambda.take_snapshot(&key, &shown);
     lambda.collect_code().await;
     if publish {
         let qualifier = shown.number.to_string();

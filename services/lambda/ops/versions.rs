@@ -30,6 +30,7 @@ pub(crate) async fn publish(
         }
     });
     let version = published.await?;
+    lambda.take_snapshot(&key, &version);
     let qualifier = version.number.to_string();
     Ok(lambda.described(&key, &version, Some(&qualifier), Moment::Settled).await)
 }

@@ -145,6 +145,7 @@ fn function() -> Arc<runtime::Function> {
         log_group: "/aws/lambda/f".to_owned(),
         tracing: runtime::Tracing::PassThrough,
         logging: runtime::Logging::default(),
+        snap_start: false,
         idle: None,
         network: None,
     })

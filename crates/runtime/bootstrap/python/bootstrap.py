@@ -1,4 +1,6 @@
-"""Starts a Python function: `bootstrap.py SDK_FOLDER OPT_FOLDER...`.
+"""Starts a Python function: `bootstrap.py FORKS SDK_FOLDER OPT_FOLDER...`.
+
+FORKS is empty unless instances are to be forked from the process.
 
 Only what every function needs is imported before the function itself: the start of an instance is
 measured in milliseconds. Read next: `lampejo/loop.py`.
@@ -23,12 +25,12 @@ def set_search_path(sdk, layers):
 
 
 def main():
-    sdk, layers = sys.argv[1], sys.argv[2:]
+    forks, sdk, layers = sys.argv[1], sys.argv[2], sys.argv[3:]
     del sys.argv[1:]
     from lampejo import loop  # This folder is first in the search path until it is set.
 
     set_search_path(sdk, layers)
-    loop.run()
+    loop.run(bool(forks))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ mod life;
 mod power;
 mod programs;
 mod sight;
+mod zygote;
 
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -56,6 +57,7 @@ impl Trial {
             host_id: HostId { uid: 100_993, gid: 100_990 },
             hostname: "169-254-1-1".into(),
             network: Mode::None,
+            zygote: false,
         };
         Trial { sandboxer: Sandboxer::new(isolation).unwrap(), spec, folder }
     }

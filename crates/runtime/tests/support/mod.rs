@@ -26,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Keeps what functions log: (stream, message).
 #[derive(Default)]
 pub(crate) struct Kept {
-    lines: Mutex<Vec<(String, String)>>,
+    pub(crate) lines: Mutex<Vec<(String, String)>>,
 }
 
 impl Kept {
@@ -138,6 +138,7 @@ impl Trial {
             layers: vec![],
             tracing: Tracing::PassThrough,
             logging: Logging::default(),
+            snap_start: false,
             idle: None,
             network: None,
         }

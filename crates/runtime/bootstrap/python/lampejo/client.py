@@ -50,6 +50,17 @@ class Client:
         self._socket.sendall(_post("init/error", body, "application/json", error_type))
         self._receive()
 
+    def offer(self, theirs, ours):
+        """Offers this process to be forked: names two ends of a channel, the server's last."""
+        self._socket.sendall(_post("snapshot/%d/%d" % (theirs, ours), b"", "text/plain", ""))
+        self._receive()
+        self._socket.close()
+
+    def fail_restore(self, error_type, body):
+        """Reports that a hook failed after the restore. The process should end then."""
+        self._socket.sendall(_post("restore/error", body, "application/json", error_type))
+        self._receive()
+
     def _finish(self, path, body, content_type, error_type):
         self._socket.sendall(_post(path, body, content_type, error_type) + NEXT)
         self._asked = self._answered = True

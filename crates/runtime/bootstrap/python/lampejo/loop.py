@@ -12,26 +12,62 @@ from .context import Context
 from .handler import load
 
 
-def run():
+def run(forks):
     """Never returns normally: the server ends instances."""
-    client = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    logs.install()
-    try:
-        handler = load(os.environ["_HANDLER"])
-    except Exception as error:
-        fail_init(client, error)
+    if os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start":
+        client, handler = restored(forks)
+    else:
+        client = connect()
+        logs.install()
+        try:
+            handler = load(os.environ["_HANDLER"])
+        except Exception as error:
+            fail_init(client, error)
     while True:
         headers, body = client.next()
         serve(client, handler, headers, body)
 
 
-def fail_init(client, error):
+def connect():
+    return Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
+
+
+def restored(forks):
+    """Initialises the function, and goes on as an instance that is restored: as a fork of this
+    process if that is what it is for, else as itself."""
+    from . import snapshot
+
+    logs.install()
+    try:
+        handler = load(os.environ["_HANDLER"])
+    except Exception as error:
+        fail_init(connect(), error)
+    try:
+        snapshot.before()
+    except Exception as error:
+        fail_init(connect(), error, "Runtime.BeforeSnapshotError")
+    if forks:
+        snapshot.wait(connect())
+    client = connect()
+    try:
+        snapshot.after()
+    except Exception as error:
+        from . import errors
+
+        document = errors.describe(error, "")
+        logs.error(document)
+        client.fail_restore("Runtime.AfterRestoreError", payload.encode(document))
+        sys.exit(65)
+    return client, handler
+
+
+def fail_init(client, error, error_type=None):
     """The handler cannot be loaded: says why and ends the process."""
     from . import errors
 
     document = errors.describe(error, "")
     logs.error(document)
-    client.fail_init(document["errorType"], payload.encode(document))
+    client.fail_init(error_type or document["errorType"], payload.encode(document))
     sys.exit(1)
 
 

@@ -32,6 +32,17 @@ def answer(value):
         raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
 
 
+def decode(text):
+    """A value that the server sent."""
+    return json.loads(text)
+
+
+def forget_mark():
+    """Makes a new mark for numbers: forks must not have the same."""
+    global _NUMBER
+    _NUMBER = os.urandom(16).hex()
+
+
 def encode(value):
     """JSON in UTF-8."""
     text = _encoder.encode(value)
