@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use network::Mode;
 use tokio::task::spawn_blocking;
 
 use super::{Pool, tell_init_start};
@@ -14,7 +15,7 @@ use crate::{
     languages::Language,
     log::Log,
     platform::{Event, Phase},
-    sandbox::{Channel, Zygote, lacks_network},
+    sandbox::{Channel, Zygote},
     snapshots::{INIT_LIMIT, RESTORE_LIMIT, Snapshot, Taken},
     start::{NotStarted, Origin, Preparation, StartKind, start_error},
 };
@@ -120,7 +121,8 @@ impl Pool {
         if wrapper.is_some_and(|wrapper| !wrapper.is_empty()) {
             return Ok(Some("AWS_LAMBDA_EXEC_WRAPPER starts the runtime"));
         }
-        Ok(lacks_network(self.starter.networks.of(function)?))
+        let shares_network = self.starter.networks.of(function)? == Mode::Host;
+        Ok(shares_network.then_some("it has the host's network"))
     }
 
     async fn initialise(

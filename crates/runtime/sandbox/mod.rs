@@ -51,7 +51,7 @@ pub(crate) use running::{Running, Status};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};
 pub(crate) use wiring::lacks_tun;
-pub(crate) use zygote::{Channel, Zygote, lacks_network};
+pub(crate) use zygote::{Channel, Zygote};
 
 use cgroup::Cgroups;
 use instance::Reaper;

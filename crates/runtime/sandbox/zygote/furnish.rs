@@ -20,6 +20,7 @@ use super::{
         landlock,
         limits::{INOTIFY_INSTANCES, PENDING_SIGNALS},
         mounts::{SHM_OPTIONS, TMP_FLAGS},
+        root::Rights,
         start::{OwnNetwork, Sockets},
         wiring::Wiring,
     },
@@ -43,6 +44,8 @@ pub(super) struct Furnishing<'a> {
     pub(super) folder: &'a CString,
     /// Version of Landlock; 0: none.
     pub(super) landlock_abi: u32,
+    /// The server's.
+    pub(super) rights: Rights,
     /// What it gets of a network.
     pub(super) wiring: Wiring,
     /// Its own socket, and the host's end of it.

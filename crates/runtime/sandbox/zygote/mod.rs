@@ -52,7 +52,6 @@ use super::{
 };
 use furnish::{Furnished, Furnishing};
 use tracee::{Held, Tracee};
-pub(crate) use wires::lacks_network;
 
 /// A fork answers in milliseconds; with much memory in tens of them.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -284,6 +283,7 @@ fn caged(
         tmp: &root::tmp_options(spec).map_err(at("mount /tmp"))?,
         folder: &c_path("/var/task".as_ref()).map_err(at("prepare"))?,
         landlock_abi: machine.landlock_abi,
+        rights: machine.rights,
         wiring: Wiring { mode: spec.network, ipv6: machine.ipv6 },
         socket: open.socket,
         channel: &ours,

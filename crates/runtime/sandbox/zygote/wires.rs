@@ -1,41 +1,30 @@
 //! The network of a fork: what `wiring` furnishes for a child that executes a program, call by call.
 
 use std::{
-    ffi::{CString, c_char, c_int},
+    ffi::{CStr, CString, c_char, c_int},
+    fs::File,
     io,
     net::{Ipv4Addr, TcpListener, UdpSocket},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    os::fd::{AsFd, OwnedFd},
+    thread,
 };
 
 use network::{Mode, link};
-use rustix::{fs::OFlags, process::PidfdGetfdFlags};
+use rustix::{
+    fs::{Mode as Permissions, OFlags},
+    process::PidfdGetfdFlags,
+    thread::LinkNameSpaceType,
+};
 
 use super::{
     super::{
         StartError,
+        root::Rights,
         start::{AWS_ENDPOINT_PORT, OwnNetwork, RUNTIME_API_PORT, Sockets, XRAY_PORT},
         wiring::{AddressV6, BACKLOG, NAMES_PORT, RouteV6, TUN_PATH, named, route, socket_address},
     },
     furnish::{Furnishing, Hand},
 };
-
-/// Why forks cannot have a function's network, if they cannot.
-pub(crate) fn lacks_network(mode: Mode) -> Option<&'static str> {
-    // A fork opens it itself, in its network, as nobody in particular.
-    let is_open = || {
-        let found = std::fs::metadata("/dev/net/tun");
-        found.is_ok_and(|file| file.permissions().mode() & 0o006 == 0o006)
-    };
-    match mode {
-        Mode::None => None,
-        Mode::Egress if is_open() => None,
-        Mode::Egress => Some("not everybody may open /dev/net/tun: chmod 0666 /dev/net/tun"),
-        Mode::Host => Some("it has the host's network"),
-    }
-}
 
 impl Hand<'_> {
     /// Furnishes the network and takes what the host serves.
@@ -83,28 +72,52 @@ impl Hand<'_> {
 
     fn ioctl<T>(&self, descriptor: u64, request: libc::Ioctl, argument: &T) -> io::Result<u64> {
         let [place] = self.lay([bytes(argument)])?;
-        self.call(libc::SYS_ioctl, &[descriptor, request as u64, place])?;
+        self.call(libc::SYS_ioctl, &[descriptor, request, place])?;
         Ok(place)
     }
 
-    fn up(&self, socket: u64, name: &std::ffi::CStr) -> io::Result<u64> {
+    fn up(&self, socket: u64, name: &CStr) -> io::Result<u64> {
         let mut request = named(name);
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as _;
         self.ioctl(socket, libc::SIOCSIFFLAGS, &request)
     }
 
+    /// The file of TUN interfaces, opened in the fork's network: whose an interface is is decided then.
+    fn open_tun(&self, with: &Furnishing<'_>) -> io::Result<u64> {
+        let open =
+            |flags| rustix::fs::open(TUN_PATH, flags | OFlags::CLOEXEC, Permissions::empty());
+        match with.rights {
+            // By the server's rights, which nobody else may have.
+            Rights::Root => {
+                let network = File::open(format!("/proc/{}/ns/net", self.process.pid()))?;
+                let opened = thread::scope(|scope| {
+                    let there = || {
+                        let kind = Some(LinkNameSpaceType::Network);
+                        rustix::thread::move_into_link_name_space(network.as_fd(), kind)?;
+                        open(OFlags::RDWR | OFlags::NONBLOCK)
+                    };
+                    // A thread of its own, which never comes back.
+                    scope.spawn(there).join()
+                });
+                let tun = opened.map_err(|_| io::Error::other("a thread has panicked"))??;
+                self.receive(with.socket, with.channel, tun)
+            }
+            // As the server's own user, which the process is.
+            Rights::Rootless => {
+                let file = self.receive(with.socket, with.channel, open(OFlags::PATH)?)?;
+                let file = CString::new(format!("/proc/self/fd/{file}"))?;
+                self.open(&file, libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC)
+            }
+        }
+    }
+
     /// The interface, its addresses, and the ways to everywhere.
     fn attach(&self, with: &Furnishing<'_>, socket: u64, pidfd: &OwnedFd) -> io::Result<OwnedFd> {
-        // Whose network a TUN interface is in is decided when the file is opened.
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let file = rustix::fs::open(TUN_PATH, flags, rustix::fs::Mode::empty())?;
-        let file = self.receive(with.socket, with.channel, file)?;
-        let file = CString::new(format!("/proc/self/fd/{file}"))?;
-        let tun = self.open(&file, libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC)?;
+        let tun = self.open_tun(with)?;
         let mut request = named(link::NAME);
         request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as _;
         self.ioctl(tun, libc::TUNSETIFF, &request)?;
-        self.call(libc::SYS_ioctl, &[tun, libc::TUNSETPERSIST as u64, 1])?;
+        self.call(libc::SYS_ioctl, &[tun, libc::TUNSETPERSIST, 1])?;
         request.ifr_ifru.ifru_mtu = link::MTU as c_int;
         self.ioctl(socket, libc::SIOCSIFMTU, &request)?;
         request.ifr_ifru.ifru_addr = socket_address(link::ADDRESS);
@@ -115,7 +128,7 @@ impl Hand<'_> {
         // The name is where the route says.
         let route = route(self.page as *const c_char);
         let [_, place] = self.lay([link::NAME.to_bytes_with_nul(), bytes(&route)])?;
-        self.call(libc::SYS_ioctl, &[socket, libc::SIOCADDRT as u64, place])?;
+        self.call(libc::SYS_ioctl, &[socket, libc::SIOCADDRT, place])?;
         if with.wiring.ipv6 {
             let place = self.ioctl(socket, libc::SIOCGIFINDEX, &named(link::NAME))?;
             // After the name.
