@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::{
     http::{self, Trailers},
     sandbox::Exit,
     stream::Stream,
+    timeline::Loaded,
 };
 
 /// What became of an event.
@@ -86,6 +87,8 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     /// Rung when the runtime asks for an event, and when it ends.
     changed: Notify,
+    /// What the runtime says of its init, if it does.
+    pub(crate) loaded: OnceLock<Loaded>,
 }
 
 #[derive(Default)]

@@ -3,10 +3,10 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kit::{Clock, Millis};
@@ -23,6 +23,7 @@ use crate::{
     log::{self, Log, Taken},
     sandbox::{Exit, Sandboxed},
     start::Initialization,
+    timeline::{Marks, Record},
 };
 
 /// Connections of one instance to the Runtime API at once.
@@ -82,6 +83,10 @@ pub(crate) struct Instance {
     pub(crate) initialization: Initialization,
     /// When it was started.
     pub(crate) born: Millis,
+    /// Its start, once that is over.
+    pub(crate) record: OnceLock<Arc<Record>>,
+    /// When all was there that its start needed.
+    fetched: Instant,
     sandboxed: Sandboxed,
     _slot: Slot,
 }
@@ -94,6 +99,7 @@ impl Instance {
         sandboxed: Sandboxed,
         slot: Slot,
         (initialization, born): (Initialization, Millis),
+        fetched: Instant,
     ) -> Instance {
         Instance {
             function,
@@ -102,6 +108,8 @@ impl Instance {
             init_ms: Mutex::new(None),
             initialization,
             born,
+            record: OnceLock::new(),
+            fetched,
             sandboxed,
             _slot: slot,
         }
@@ -110,6 +118,12 @@ impl Instance {
     /// Whether it is one of those that are always ready.
     pub(crate) fn is_provisioned(&self) -> bool {
         self.initialization == Initialization::Provisioned
+    }
+
+    /// What is known of the times of its start.
+    pub(crate) fn marks(&self) -> Marks {
+        let (furnished, loaded) = (self.sandboxed.furnished, self.desk.loaded.get().copied());
+        Marks { fetched: Some(self.fetched), furnished, loaded }
     }
 
     /// Ends it. Does not wait.

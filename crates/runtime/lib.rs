@@ -5,7 +5,7 @@
 //! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
-//! handler does not), `sandbox/` (what an instance may not do), `init/` (its first process),
+//! handler does not), `timeline` (what a start spent its time on), `sandbox/` (what an instance may not do), `init/` (its first process),
 //! `bootstrap/` (what runs inside).
 
 mod api;
@@ -30,6 +30,7 @@ mod sandbox;
 mod sdk;
 mod start;
 mod stream;
+mod timeline;
 
 pub use config::{Config, Doctor};
 pub use function::*;
@@ -40,3 +41,4 @@ pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};
 pub use start::StartKind;
 pub use stream::Streamed;
+pub use timeline::{Reason, Span, Start, Step};

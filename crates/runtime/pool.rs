@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Clock, Region};
+use kit::{AccountId, Clock, Region};
 use tokio::{
     sync::{Semaphore, oneshot, watch},
     task::JoinSet,
@@ -40,6 +40,7 @@ use crate::{
     sandbox::Sandboxer,
     start::{HostIds, Initialization, NotStarted, StartKind, Starter},
     stream::{Destination, Outlet, Streamed},
+    timeline::{Marks, Opening, Reason, Start, Timelines},
 };
 
 /// Lambda's limit of an init before the first invocation.
@@ -72,6 +73,7 @@ pub struct Pool {
     taken: Arc<AtomicUsize>,
     starting: Semaphore,
     provisions: Provisions,
+    timelines: Timelines,
     /// True when the pool stops.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -105,6 +107,7 @@ impl Pool {
             taken: Arc::default(),
             starting: Semaphore::new(cpus * STARTS_PER_CPU),
             provisions: Provisions::new(cpus),
+            timelines: Timelines::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
             config,
@@ -198,6 +201,17 @@ impl Pool {
         self.groups.status()
     }
 
+    /// The last starts of a function, the newest first.
+    pub fn starts(
+        &self,
+        account: AccountId,
+        region: &Region,
+        function: &str,
+        limit: usize,
+    ) -> Vec<Start> {
+        self.timelines.of(account, region, function, limit)
+    }
+
     /// What the machine offers and lacks. Starts a sandbox and interpreters.
     pub async fn doctor(&self) -> Doctor {
         let sandbox = self.starter.sandboxer.doctor().await;
@@ -257,6 +271,7 @@ impl Pool {
 
     /// Starts an instance for the requests that wait, if any still do when it is its turn.
     async fn bring_up(self: Arc<Self>, function: Arc<Function>, circumstances: Circumstances) {
+        let opening = Opening::new(Reason::Request);
         if circumstances.soon_free {
             self.clock.sleep(SETTLES_WITHIN).await;
         }
@@ -272,7 +287,7 @@ impl Pool {
             Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
         };
         let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
-        let started = self.start(&function, &log, slot, INIT_LIMIT, Phase::INIT).await;
+        let started = self.start(&function, &log, slot, (INIT_LIMIT, Phase::INIT), opening).await;
         match started {
             Ok((instance, init_ms)) => {
                 *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
@@ -294,8 +309,37 @@ impl Pool {
         function: &Arc<Function>,
         log: &Arc<Log>,
         slot: Slot,
-        limit: Duration,
-        phase: Phase,
+        (limit, phase): (Duration, Phase),
+        opening: Opening,
+    ) -> Result<(Arc<Instance>, f64), NotStarted> {
+        let (opening, kind) = (opening.turn(), StartKind::Exec);
+        let mut marks = Marks::default();
+        let ready = self.make_ready(function, log, slot, (limit, phase), &mut marks).await;
+        let ended = (self.clock.now(), ready.as_ref().err());
+        let how = (kind, phase.initialization);
+        let record = self.timelines.note(function, how, opening, marks, ended);
+        match &ready {
+            Ok((instance, init_ms)) => {
+                // An instance starts once.
+                let _ = instance.record.set(record);
+                tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
+            }
+            Err(NotStarted::Function(fault, init_ms)) => {
+                self.report_init(function, log, fault, *init_ms, phase);
+            }
+            Err(NotStarted::Machine(_)) => {}
+        }
+        ready
+    }
+
+    /// The start itself; `marks` tells afterwards how far it came.
+    async fn make_ready(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        log: &Arc<Log>,
+        slot: Slot,
+        (limit, phase): (Duration, Phase),
+        marks: &mut Marks,
     ) -> Result<(Arc<Instance>, f64), NotStarted> {
         let provider = self.starter.provider(function).await;
         let provider = provider.map_err(NotStarted::Machine)?;
@@ -308,28 +352,15 @@ impl Pool {
             provider.warning.iter().for_each(|warning| log.write(warning.clone()));
         }
         let began = Instant::now();
-        let ready = async {
-            let launched =
-                self.starter.launch(function, &provider, log, slot, phase.initialization);
-            let instance = launched.await?;
-            self.spawn(self.clone().keep(instance.clone()));
-            let unready = Unready(&instance);
-            self.starter.await_init(&instance, began, limit).await?;
-            unready.ready();
-            Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
-        };
-        let ready = ready.await;
-        match &ready {
-            Ok((_, init_ms)) => {
-                let kind = StartKind::Exec;
-                tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
-            }
-            Err(NotStarted::Function(fault, init_ms)) => {
-                self.report_init(function, log, fault, *init_ms, phase);
-            }
-            Err(NotStarted::Machine(_)) => {}
-        }
-        ready
+        let launched = self.starter.launch(function, &provider, log, slot, phase.initialization);
+        let instance = launched.await?;
+        self.spawn(self.clone().keep(instance.clone()));
+        let unready = Unready(&instance);
+        let init = self.starter.await_init(&instance, began, limit).await;
+        *marks = instance.marks();
+        init?;
+        unready.ready();
+        Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
     }
 
     fn report_init(
@@ -359,7 +390,8 @@ impl Pool {
     ) -> Result<Found, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
         let slot = self.slot_soon().await?;
-        match self.start(function, log, slot, limit, Phase::INVOKE).await {
+        let opening = Opening::new(Reason::Retry);
+        match self.start(function, log, slot, (limit, Phase::INVOKE), opening).await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));
                 Ok(Found::Ready(self.groups.adopt(instance), limit.saturating_sub(spent)))
@@ -382,6 +414,9 @@ impl Pool {
     ) -> Outcome {
         let ran = invoke::run(&busy, &self.clock, invocation, left, destination).await;
         let (outcome, reusable) = ran;
+        if let Some(record) = busy.record.get() {
+            record.invoked(&outcome.report);
+        }
         if !reusable {
             return outcome;
         }

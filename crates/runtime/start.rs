@@ -32,7 +32,8 @@ const PIDS: u32 = 1024;
 pub(crate) const EXEC: &str = "exec";
 
 /// How an instance comes to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StartKind {
     /// A new process executes the interpreter and loads the function.
     Exec,
@@ -63,6 +64,16 @@ pub(crate) enum NotStarted {
     Machine(RuntimeError),
     /// The function's init failed, after so many milliseconds.
     Function(Fault, f64),
+}
+
+impl NotStarted {
+    /// For people.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            NotStarted::Machine(error) => error.to_string(),
+            NotStarted::Function(fault, _) => fault.error_type(),
+        }
+    }
 }
 
 /// What every start needs.
@@ -135,19 +146,15 @@ impl Starter {
             _ => None,
         };
         let spec = self.spec(&of).map_err(NotStarted::Machine)?;
+        let fetched = Instant::now();
         let started = self.sandboxer.start(spec, |view| program(&of, own.as_deref(), view)).await;
         let sandboxed = started.map_err(|error| match &function.image {
             Some(image) => image::not_started(image, error),
             None => not_started(error, own.is_some()),
         })?;
         let (function, log) = (function.clone(), log.clone());
-        Ok(Arc::new(Instance::new(
-            function,
-            log,
-            sandboxed,
-            slot,
-            (initialization, self.clock.now()),
-        )))
+        let of = (initialization, self.clock.now());
+        Ok(Arc::new(Instance::new(function, log, sandboxed, slot, of, fetched)))
     }
 
     fn spec(&self, of: &Surrounded<'_>) -> Result<Spec, RuntimeError> {

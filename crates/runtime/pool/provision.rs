@@ -18,6 +18,7 @@ use crate::{
     function::{Function, RuntimeError},
     log::Log,
     start::NotStarted,
+    timeline::{Opening, Reason},
 };
 
 /// An init before the first request may take this long, or the function's timeout if that is longer
@@ -83,7 +84,7 @@ struct Trouble {
 
 /// What a family's task does next.
 enum Step {
-    Start(Arc<Function>),
+    Start(Arc<Function>, Reason),
     LetGo(Vec<String>),
     /// Until something changes, or this moment.
     Wait(Option<Millis>),
@@ -120,8 +121,9 @@ impl Pool {
             let changed = self.provisions.changed(&family);
             let ready = |key: &str| self.groups.provisioned(key);
             match self.provisions.step(&family, self.clock.now(), ready) {
-                Step::Start(function) => {
-                    self.spawn(self.clone().start_provisioned(family.clone(), function));
+                Step::Start(function, reason) => {
+                    let opening = Opening::new(reason);
+                    self.spawn(self.clone().start_provisioned(family.clone(), function, opening));
                 }
                 Step::LetGo(keys) => {
                     let surplus = keys.iter().flat_map(|key| self.groups.keep(key, 0));
@@ -137,14 +139,20 @@ impl Pool {
         }
     }
 
-    async fn start_provisioned(self: Arc<Self>, family: String, function: Arc<Function>) {
-        let started = self.bring_up_provisioned(&function).await;
+    async fn start_provisioned(
+        self: Arc<Self>,
+        family: String,
+        function: Arc<Function>,
+        opening: Opening,
+    ) {
+        let started = self.bring_up_provisioned(&function, opening).await;
         self.provisions.started(&family, &function.key, started.err(), self.clock.now());
     }
 
     async fn bring_up_provisioned(
         self: &Arc<Self>,
         function: &Arc<Function>,
+        opening: Opening,
     ) -> Result<(), ProvisionFailure> {
         let machine = |error: RuntimeError| ProvisionFailure::Machine(error.to_string());
         let turn = self.provisions.turns.acquire().await;
@@ -153,7 +161,7 @@ impl Pool {
         let slot = self.slot().map_err(machine)?;
         let log = Arc::new(Log::new(function, self.logs.clone(), self.clock.clone()));
         let limit = INIT_LIMIT.max(function.timeout);
-        match self.start(function, &log, slot, limit, Phase::PROVISIONED).await {
+        match self.start(function, &log, slot, (limit, Phase::PROVISIONED), opening).await {
             Ok((instance, _)) => {
                 self.groups.admit(instance, generation);
                 Ok(())
@@ -272,7 +280,8 @@ impl Family {
                 continue;
             }
             want.starting += 1;
-            return Step::Start(want.function.clone());
+            let reason = if want.reached { Reason::Replacement } else { Reason::Provisioned };
+            return Step::Start(want.function.clone(), reason);
         }
         if settled && !self.leaving.is_empty() {
             return Step::LetGo(std::mem::take(&mut self.leaving));

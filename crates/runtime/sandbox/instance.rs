@@ -24,6 +24,7 @@ use super::{
     running::{Channel, Status},
     start::Started,
 };
+use crate::timeline::Furnished;
 
 /// A running instance. Dropping it kills it and everything it started.
 pub(crate) struct Sandboxed {
@@ -42,6 +43,8 @@ pub(crate) struct Sandboxed {
     /// Where the init reports on the program.
     pub(super) control: Option<Channel>,
     exit: OnceLock<Exit>,
+    /// When its parts were there; none of a plain process.
+    pub(crate) furnished: Option<Furnished>,
 }
 
 /// How an instance ended.
@@ -58,7 +61,7 @@ pub(crate) struct Exit {
 impl Sandboxed {
     /// Inside the tokio runtime.
     pub(super) fn new(started: Started) -> io::Result<Sandboxed> {
-        let Started { pid, body, control, listeners: [api, aws], output } = started;
+        let Started { pid, body, control, listeners: [api, aws], output, furnished } = started;
         let Output { stdout, stderr } = output;
         // SAFETY: a `Body` has its pidfd open until it is dropped, and the `AsyncFd` owns it.
         let body = unsafe { AsyncFd::register(body) }?;
@@ -71,6 +74,7 @@ impl Sandboxed {
             stdout: pipe::Receiver::from_owned_fd(stdout)?,
             stderr: pipe::Receiver::from_owned_fd(stderr)?,
             exit: OnceLock::new(),
+            furnished,
         })
     }
 

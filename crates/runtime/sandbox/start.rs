@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -30,6 +30,7 @@ use super::{
     spawner::PidfdSlot,
     spec::{Program, Spec, View},
 };
+use crate::timeline::Furnished;
 
 /// Where Lambda's own runtime listens.
 pub(super) const RUNTIME_API_PORT: u16 = 9001;
@@ -56,6 +57,8 @@ pub(super) struct Started {
     /// Runtime API and AWS endpoint, nonblocking.
     pub(super) listeners: [TcpListener; 2],
     pub(super) output: Output,
+    /// When the parts of a sandbox were there.
+    pub(super) furnished: Option<Furnished>,
 }
 
 impl Place {
@@ -101,7 +104,7 @@ pub(super) fn start(
         return start_sandbox(machine, spec, program);
     };
     let (pid, body, output) = start_plain(machine, program, &spec.code, spec.memory_mib)?;
-    Ok(Started { pid, body, control: None, listeners, output })
+    Ok(Started { pid, body, control: None, listeners, output, furnished: None })
 }
 
 /// A program without a sandbox.
@@ -165,9 +168,10 @@ fn start_sandbox(
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
     match met {
-        Ok(Met { first, pid, listeners }) => {
+        Ok(Met { first, pid, listeners, furnished }) => {
             let body = Body::new([first, pid], pidfd, cgroup, spec.memory_mib, machine.clone());
-            Ok(Started { pid, body, control: Some(control), listeners, output })
+            let (control, furnished) = (Some(control), Some(furnished));
+            Ok(Started { pid, body, control, listeners, output, furnished })
         }
         Err(trouble) => {
             kill_and_reap(&pidfd);
@@ -219,6 +223,7 @@ struct Met {
     /// And of its program.
     pid: u32,
     listeners: [TcpListener; 2],
+    furnished: Furnished,
 }
 
 /// Does for the child what it may not do itself, takes its sockets, and has the program run by the
@@ -243,6 +248,7 @@ fn accompany(
     let Ok(sockets) = <[OwnedFd; 2]>::try_from(std::mem::take(&mut message.descriptors)) else {
         return Err(unexpected(&message));
     };
+    let namespaces = Instant::now();
     go(control)?;
     // The init finds it when it begins.
     launch.send(control, None).map_err(StartError::at("handshake"))?;
@@ -250,9 +256,12 @@ fn accompany(
     let (Report::Born, Some(pid)) = (born.report(), born.sender) else {
         return Err(unexpected(&born));
     };
+    let furnished = Furnished { namespaces, mounts: Instant::now() };
     let started = receive(control)?;
     match started.report() {
-        Report::Started => Ok(Met { first, pid, listeners: sockets.map(TcpListener::from) }),
+        Report::Started => {
+            Ok(Met { first, pid, listeners: sockets.map(TcpListener::from), furnished })
+        }
         _ => Err(unexpected(&started)),
     }
 }
