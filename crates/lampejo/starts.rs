@@ -128,6 +128,7 @@ fn waterfall(start: &Shown) -> String {
         Reason::Retry => "for a request, after an init that failed",
         Reason::Provisioned => "to be always ready",
         Reason::Replacement => "to replace one that has ended",
+        Reason::Prediction => "before a request that is to be expected",
     };
     let outcome = match &start.error {
         None => format!("ready after {:.1} ms", start.total_ms),

@@ -197,6 +197,7 @@ pub(crate) fn pool_config(config: &Config) -> runtime::Config {
     runtime::Config {
         isolation,
         max_instances: config.max_instances,
+        memory_budget_mib: config.memory_budget_mib,
         nearest_runtime: config.nearest_runtime,
         ..runtime::Config::new(config.data.join("runtime"))
     }

@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,8 +19,9 @@ use tokio::{
 use crate::{
     api,
     desk::Desk,
-    function::{Function, Surroundings},
+    function::{Function, Report, Surroundings},
     log::{self, Log, Taken},
+    memory::Share,
     sandbox::{Exit, Sandboxed},
     start::Initialization,
     timeline::{Marks, Record},
@@ -33,16 +34,17 @@ const MAX_CONNECTIONS: usize = 16;
 const MAX_AWS_CONNECTIONS: usize = 256;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// One place among the pool's instances; dropping it frees the place.
+/// One place among the pool's instances, and memory for it; dropping it frees both.
 pub(crate) struct Slot {
     taken: Arc<AtomicUsize>,
+    memory: Share,
 }
 
 impl Slot {
     /// Takes a place, even beyond a limit: whoever has one looks first.
-    pub(crate) fn take(taken: &Arc<AtomicUsize>) -> Slot {
+    pub(crate) fn take(taken: &Arc<AtomicUsize>, memory: Share) -> Slot {
         taken.fetch_add(1, Ordering::AcqRel);
-        Slot { taken: taken.clone() }
+        Slot { taken: taken.clone(), memory }
     }
 }
 
@@ -88,7 +90,9 @@ pub(crate) struct Instance {
     /// When all was there that its start needed.
     fetched: Instant,
     sandboxed: Sandboxed,
-    _slot: Slot,
+    slot: Slot,
+    /// Whether it has run since it was weighed last.
+    has_run: AtomicBool,
 }
 
 impl Instance {
@@ -111,13 +115,47 @@ impl Instance {
             record: OnceLock::new(),
             fetched,
             sandboxed,
-            _slot: slot,
+            slot,
+            has_run: AtomicBool::new(true),
         }
     }
 
     /// Whether it is one of those that are always ready.
     pub(crate) fn is_provisioned(&self) -> bool {
         self.initialization == Initialization::Provisioned
+    }
+
+    /// Ends it to make room: what it holds counts no longer, as it is free before anything else has
+    /// come to use it.
+    pub(crate) fn make_room(&self) {
+        self.kill();
+        self.slot.memory.set(0);
+    }
+
+    /// The memory that it held when it was weighed last, or has reserved, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        self.slot.memory.bytes()
+    }
+
+    /// Looks at the memory that it holds.
+    pub(crate) fn weigh(&self) {
+        if let Some(bytes) = self.sandboxed.memory_bytes() {
+            self.slot.memory.set(bytes);
+        }
+    }
+
+    /// Whether it may hold other memory than when it was weighed last.
+    pub(crate) fn has_run(&self) -> bool {
+        self.has_run.swap(false, Ordering::AcqRel) || self.desk.settled_now().is_none()
+    }
+
+    /// It has run an invocation.
+    pub(crate) fn ran(&self, report: &Report) {
+        self.slot.memory.grow(u64::from(report.max_memory_mib) << 20);
+        self.has_run.store(true, Ordering::Release);
+        if let Some(record) = self.record.get() {
+            record.invoked(report);
+        }
     }
 
     /// What is known of the times of its start.

@@ -1,7 +1,8 @@
 //! Function instances: sandbox, pool, starts, Runtime API, languages.
 //!
 //! Read in this order: `function` (what goes in and out), `pool` (reuse and scale) and `groups`
-//! (who waits, who idles), `pool/provision` (what is always ready), `start` (one instance's way to
+//! (who waits, who idles), `groups/worth` with `demand` (who goes on idling), `memory` (for how many
+//! there is room), `pool/provision` (what is always ready), `start` (one instance's way to
 //! ready), `instance` (one that runs), `invoke` (one invocation), `stream` (responses that stream, at
 //! the speed of `bandwidth`), `api` (the Runtime API that the instance speaks, over `http`, with
 //! `desk` in between), `log` and `lines` (what is logged), `faults` (what Lambda says when the
@@ -12,6 +13,7 @@ mod api;
 mod bandwidth;
 mod bootstrap;
 mod config;
+mod demand;
 mod desk;
 mod environment;
 mod faults;
@@ -24,6 +26,7 @@ mod invoke;
 mod languages;
 mod lines;
 mod log;
+mod memory;
 mod pool;
 #[allow(unsafe_code)] // Namespaces, the clone and what runs before exec have no safe interface.
 mod sandbox;
@@ -36,6 +39,7 @@ pub use config::{Config, Doctor};
 pub use function::*;
 pub use groups::{FunctionStatus, PoolStatus};
 pub use languages::{Language, Provider};
+pub use memory::MemoryStatus;
 pub use pool::{Pool, ProvisionFailure, Provisioned};
 pub use sandbox::{Finding, Isolation};
 pub use sdk::{SdkError, install_sdk};

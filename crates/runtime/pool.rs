@@ -7,13 +7,14 @@
 //! `start` (an instance's way to ready), `invoke` (one invocation).
 
 mod provision;
+mod room;
 
 pub use provision::{ProvisionFailure, Provisioned};
 
 use std::{
     fs,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -36,6 +37,7 @@ use crate::{
     languages::Languages,
     lines,
     log::Log,
+    memory::Memory,
     pool::provision::Provisions,
     sandbox::Sandboxer,
     start::{HostIds, Initialization, NotStarted, StartKind, Starter},
@@ -74,6 +76,9 @@ pub struct Pool {
     starting: Semaphore,
     provisions: Provisions,
     timelines: Timelines,
+    memory: Arc<Memory>,
+    /// Those that have not ended, and some that have.
+    instances: Mutex<Vec<Weak<Instance>>>,
     /// True when the pool stops.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -108,6 +113,8 @@ impl Pool {
             starting: Semaphore::new(cpus * STARTS_PER_CPU),
             provisions: Provisions::new(cpus),
             timelines: Timelines::default(),
+            memory: Memory::new(config.memory_budget_mib),
+            instances: Mutex::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
             config,
@@ -198,7 +205,7 @@ impl Pool {
 
     /// What the pool holds now.
     pub fn status(&self) -> PoolStatus {
-        self.groups.status()
+        PoolStatus { memory: self.memory.status(), ..self.groups.status() }
     }
 
     /// The last starts of a function, the newest first.
@@ -245,23 +252,25 @@ impl Pool {
         given.await.map_err(|_| RuntimeError::Stopping)
     }
 
-    /// A place for one more instance, at the cost of another function's idle one if need be.
-    fn slot(&self) -> Result<Slot, RuntimeError> {
+    /// A place for one more instance, and memory, at the cost of others' idle ones if need be.
+    fn slot(&self, function: &Function) -> Result<Slot, RuntimeError> {
         if self.taken.load(Ordering::Acquire) >= self.config.max_instances {
             let evicted = self.groups.evict();
             let limit = self.config.max_instances;
-            evicted.ok_or(RuntimeError::Saturated { limit })?.kill();
+            evicted.ok_or(RuntimeError::Saturated { limit })?.make_room();
         }
-        Ok(Slot::take(&self.taken))
+        self.room(function).map(|memory| Slot::take(&self.taken, memory))
     }
 
     /// A place for an instance that follows one whose init failed: that one's place is free when its
     /// end is seen, a moment later.
-    async fn slot_soon(&self) -> Result<Slot, RuntimeError> {
+    async fn slot_soon(&self, function: &Function) -> Result<Slot, RuntimeError> {
         let deadline = self.clock.now().plus(SEEN_TO_END.as_millis() as u64);
         loop {
-            match self.slot() {
-                Err(RuntimeError::Saturated { .. }) if self.clock.now() < deadline => {
+            match self.slot(function) {
+                Err(RuntimeError::Saturated { .. } | RuntimeError::NoMemory { .. })
+                    if self.clock.now() < deadline =>
+                {
                     self.clock.sleep(Duration::from_millis(5)).await;
                 }
                 slot => return slot,
@@ -271,7 +280,7 @@ impl Pool {
 
     /// Starts an instance for the requests that wait, if any still do when it is its turn.
     async fn bring_up(self: Arc<Self>, function: Arc<Function>, circumstances: Circumstances) {
-        let opening = Opening::new(Reason::Request);
+        let opening = Opening::new(circumstances.reason);
         if circumstances.soon_free {
             self.clock.sleep(SETTLES_WITHIN).await;
         }
@@ -279,10 +288,11 @@ impl Pool {
             let stopping = Given::Refused(RuntimeError::Stopping);
             return self.groups.not_started(&function.key, stopping);
         };
-        if !self.groups.still_wanted(&function.key) {
+        let foreseen = circumstances.reason == Reason::Prediction;
+        if !foreseen && !self.groups.still_wanted(&function.key) {
             return;
         }
-        let slot = match self.slot() {
+        let slot = match self.slot_when_weighed(&function).await {
             Ok(slot) => slot,
             Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
         };
@@ -292,7 +302,8 @@ impl Pool {
             Ok((instance, init_ms)) => {
                 *instance.init_ms.lock().expect("nothing panics while it holds this lock") =
                     Some(init_ms);
-                self.groups.started(instance, circumstances.generation);
+                self.groups.started(instance.clone(), circumstances.generation);
+                self.weigh(&instance);
             }
             Err(NotStarted::Machine(error)) => {
                 self.groups.not_started(&function.key, Given::Refused(error));
@@ -389,7 +400,7 @@ impl Pool {
         invocation: &Invocation,
     ) -> Result<Found, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
-        let slot = self.slot_soon().await?;
+        let slot = self.slot_soon(function).await?;
         let opening = Opening::new(Reason::Retry);
         match self.start(function, log, slot, (limit, Phase::INVOKE), opening).await {
             Ok((instance, _)) => {
@@ -414,9 +425,7 @@ impl Pool {
     ) -> Outcome {
         let ran = invoke::run(&busy, &self.clock, invocation, left, destination).await;
         let (outcome, reusable) = ran;
-        if let Some(record) = busy.record.get() {
-            record.invoked(&outcome.report);
-        }
+        busy.ran(&outcome.report);
         if !reusable {
             return outcome;
         }
@@ -442,6 +451,7 @@ impl Pool {
     }
 
     async fn keep(self: Arc<Self>, instance: Arc<Instance>) {
+        self.instances().push(Arc::downgrade(&instance));
         let keeping = instance.keep(&*self.starter.surroundings, &self.clock);
         tokio::pin!(keeping);
         tokio::select! {
@@ -456,10 +466,13 @@ impl Pool {
         }
     }
 
-    /// Stops what has idled for too long, until the pool stops.
+    /// Stops what is not needed any more, and starts what will be, until the pool stops.
     async fn reap(self: Arc<Self>) {
         while self.clock.within(REAP_EVERY, self.stopping()).await.is_none() {
+            self.weigh_those_that_ran();
             self.groups.expired(self.config.idle).iter().for_each(|instance| instance.kill());
+            self.make_room(0);
+            self.start_what_is_due();
             while self.tasks().try_join_next().is_some() {}
         }
     }

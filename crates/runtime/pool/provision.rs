@@ -158,12 +158,13 @@ impl Pool {
         let turn = self.provisions.turns.acquire().await;
         let _turn = turn.map_err(|_| machine(RuntimeError::Stopping))?;
         let generation = self.groups.generation(&function.key);
-        let slot = self.slot().map_err(machine)?;
+        let slot = self.slot_when_weighed(function).await.map_err(machine)?;
         let log = Arc::new(Log::new(function, self.logs.clone(), self.clock.clone()));
         let limit = INIT_LIMIT.max(function.timeout);
         match self.start(function, &log, slot, (limit, Phase::PROVISIONED), opening).await {
             Ok((instance, _)) => {
-                self.groups.admit(instance, generation);
+                self.groups.admit(instance.clone(), generation);
+                self.weigh(&instance);
                 Ok(())
             }
             Err(NotStarted::Machine(error)) => Err(machine(error)),

@@ -113,6 +113,11 @@ impl Sandboxed {
     pub(crate) fn peak_memory_mib(&self) -> u32 {
         self.body.get_ref().peak_memory_mib()
     }
+
+    /// The memory that it holds, in bytes; none once it has ended.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.body.get_ref().memory_bytes()
+    }
 }
 
 /// An instance's first process and what must go with it. Dropping it kills and removes all, in the
@@ -212,21 +217,29 @@ impl Body {
         let bytes = match &*self.held() {
             Held { end: Some(_), .. } => None,
             Held { cgroup: Some(cgroup), .. } => cgroup.peak_bytes(),
-            Held { cgroup: None, .. } => self.resident_peak_bytes(),
+            Held { cgroup: None, .. } => self.resident_bytes("VmHWM:"),
         };
         let mib = bytes.unwrap_or(0).div_ceil(1 << 20).min(u64::from(self.memory_mib)) as u32;
         self.peak_mib.fetch_max(mib, Ordering::Relaxed).max(mib)
     }
 
-    /// The kernel's high-water mark of the program; without a cgroup nothing counts all processes.
-    fn resident_peak_bytes(&self) -> Option<u64> {
+    fn memory_bytes(&self) -> Option<u64> {
+        match &*self.held() {
+            Held { end: Some(_), .. } => None,
+            Held { cgroup: Some(cgroup), .. } => cgroup.held_bytes(),
+            Held { cgroup: None, .. } => self.resident_bytes("VmRSS:"),
+        }
+    }
+
+    /// What the kernel says of the program; without a cgroup nothing counts all processes.
+    fn resident_bytes(&self, name: &str) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program)).ok()?;
         let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         // An init has reaped the program by now, perhaps: the number may be another's.
         if self.program != self.pid && field("PPid:")?.parse() != Ok(self.pid) {
             return None;
         }
-        field("VmHWM:")?.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+        field(name)?.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
     }
 }
 

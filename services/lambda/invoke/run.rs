@@ -134,7 +134,9 @@ impl Lambda {
 
 fn not_run(error: RuntimeError) -> Error {
     match error {
-        RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
+        RuntimeError::Saturated { .. } | RuntimeError::NoMemory { .. } => {
+            Error::ServerBusy(error.to_string())
+        }
         RuntimeError::Stopping => Error::Stopping,
         RuntimeError::NoInterpreter(text) => Error::InvalidRuntime(text),
         RuntimeError::Start { .. } => Error::Service(error.to_string()),

@@ -44,6 +44,7 @@ struct Files {
     name: &'static str,
     memory_max: &'static str,
     memory_peak: &'static str,
+    memory_now: &'static str,
     /// Holds a line `oom_kill N`.
     memory_events: &'static str,
     /// Written if they are there: no swap, all of a group dies together.
@@ -168,8 +169,17 @@ impl Cgroup {
 
     /// Most memory it has held, in bytes.
     pub(super) fn peak_bytes(&self) -> Option<u64> {
+        self.memory(self.files.memory_peak)
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(super) fn held_bytes(&self) -> Option<u64> {
+        self.memory(self.files.memory_now)
+    }
+
+    fn memory(&self, file: &str) -> Option<u64> {
         let folder = self.folders.memory.as_ref()?;
-        fs::read_to_string(folder.join(self.files.memory_peak)).ok()?.trim().parse().ok()
+        fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
     }
 
     /// Whether the kernel killed something in it for want of memory.

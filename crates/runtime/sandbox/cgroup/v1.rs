@@ -8,6 +8,7 @@ pub(super) static FILES: Files = Files {
     name: "cgroup v1",
     memory_max: "memory.limit_in_bytes",
     memory_peak: "memory.max_usage_in_bytes",
+    memory_now: "memory.usage_in_bytes",
     memory_events: "memory.oom_control",
     memory_also: &[("memory.memsw.limit_in_bytes", MemoryValue::Limit)],
     cpu_quota: |micros| {

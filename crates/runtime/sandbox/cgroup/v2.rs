@@ -11,6 +11,7 @@ pub(super) static FILES: Files = Files {
     name: "cgroup v2",
     memory_max: "memory.max",
     memory_peak: "memory.peak",
+    memory_now: "memory.current",
     memory_events: "memory.events",
     memory_also: &[
         ("memory.swap.max", MemoryValue::Text("0")),
