@@ -298,13 +298,7 @@ impl Groups {
                     && !group.lets_go(&busy)
                     && let Some(instance) = busy.instance.take()
                 {
-                    let now = self.clock.now();
-                    // Nobody has come for one that was started ahead.
-                    if instance.record.get().is_some_and(|record| record.has_invoked()) {
-                        group.demand.ended(now, group.at_once());
-                    }
-                    group.busy -= 1;
-                    group.idle.push(Idle { instance, since: now });
+                    group.takes_back(instance, self.clock.now());
                 }
                 return;
             };
@@ -392,6 +386,16 @@ impl Group {
     /// Requests that are served or wait.
     fn at_once(&self) -> usize {
         self.busy + self.waiting.len()
+    }
+
+    /// A busy instance idles from now on.
+    fn takes_back(&mut self, instance: Arc<Instance>, now: Millis) {
+        // Nobody has come for one that was started ahead.
+        if instance.record.get().is_some_and(|record| record.has_invoked()) {
+            self.demand.ended(now, self.at_once());
+        }
+        self.busy -= 1;
+        self.idle.push(Idle { instance, since: now });
     }
 
     /// A request has come, and counts already.
