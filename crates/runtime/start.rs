@@ -42,7 +42,8 @@ const BASE_IMAGE_BOOTSTRAP: &str = "/var/runtime/bootstrap";
 pub(crate) const EXEC: &str = "exec";
 
 /// How an instance comes to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StartKind {
     /// A new process executes the interpreter and loads the function.
     Exec,
@@ -73,6 +74,16 @@ pub(crate) enum NotStarted {
     Machine(RuntimeError),
     /// The function's init failed, after so many milliseconds.
     Function(Fault, f64),
+}
+
+impl NotStarted {
+    /// For people.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            NotStarted::Machine(error) => error.to_string(),
+            NotStarted::Function(fault, _) => fault.error_type(),
+        }
+    }
 }
 
 /// What every start needs.
@@ -154,6 +165,7 @@ impl Starter {
         };
         let spec = self.spec(&of).map_err(NotStarted::Machine)?;
         launch::check(log, &extensions)?;
+        let fetched = Instant::now();
         let mut after = None;
         let started = self.sandboxer.start(spec, |view| {
             let runtime = program(&of, own.as_deref(), view);
@@ -182,7 +194,7 @@ impl Starter {
         let first = extensions.first().map(|first| Role::Extension(first.name.clone()));
         let first = first.unwrap_or(Role::Runtime);
         let born = (initialization, self.clock.now());
-        let instance = Instance::new(function, log, (sandboxed, first), slot, born);
+        let instance = Instance::new(function, log, (sandboxed, first), slot, born, fetched);
         extensions.iter().for_each(|extension| instance.desk.start_extension(&extension.name));
         Ok((Arc::new(instance), after))
     }

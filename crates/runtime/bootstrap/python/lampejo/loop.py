@@ -5,6 +5,7 @@ Read next: `handler` (finding the function), `payload` (JSON), `errors` (what a 
 
 import os
 import sys
+from time import monotonic_ns
 
 from . import logs, payload
 from .client import Client
@@ -16,10 +17,12 @@ def run():
     """Never returns normally: the server ends instances."""
     client = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
     logs.install()
+    began_ns = monotonic_ns()
     try:
         handler = load(os.environ["_HANDLER"])
     except Exception as error:
         fail_init(client, error)
+    client.ask(began_ns, monotonic_ns())
     while True:
         headers, body = client.next()
         serve(client, handler, headers, body)
