@@ -188,7 +188,6 @@ def test_an_operation_that_there_is_not_is_refused(wire):
         ("lambda", "list_capacity_providers", {}, "ListCapacityProviders"),
         ("logs", "start_query", {"startTime": 0, "endTime": 1, "queryString": "x"}, "StartQuery"),
         ("iam", "list_server_certificates", {}, "ListServerCertificates"),
-        ("iam", "list_server_certificates", {}, "ListServerCertificates"),
     ],
 )
 def test_an_operation_that_is_not_built_is_named(
