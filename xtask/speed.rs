@@ -12,6 +12,7 @@ mod floors;
 mod functions;
 mod http;
 mod many;
+mod memory;
 mod objects;
 mod packages;
 mod permission;
@@ -76,7 +77,7 @@ async fn measure(binary: &Path, flags: &Flags) -> anyhow::Result<()> {
     data.extend(["--max-instances".into(), MAX_INSTANCES.to_string().into()]);
     let log = folder.path().join("server.log");
     let server = Server::start(binary, &data, File::create(&log)?.into()).await?;
-    let bench = Bench { address: server.address, folder: folder.path().to_path_buf() };
+    let bench = Bench::of(&server, folder.path())?;
     if let Err(error) = workloads(&bench, &wanted, &mut table).await {
         table.print();
         let log = fs::read_to_string(&log)?;

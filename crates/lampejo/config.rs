@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) region: Region,
     /// Function instances at once.
     pub(crate) max_instances: usize,
+    /// Memory of all instances together, in MiB; `None`: a share of the machine's.
+    pub(crate) memory_budget_mib: Option<u64>,
     /// Invocations of an account at once in a region.
     pub(crate) account_concurrency: u32,
     /// Whether a runtime may be served by the nearest version that the machine has.
@@ -108,6 +110,9 @@ pub(crate) struct Flags {
     /// Function instances at once [default: 200]
     #[arg(long, env = "LAMPEJO_MAX_INSTANCES")]
     max_instances: Option<usize>,
+    /// Memory of all function instances together, in MiB [default: 60 % of the machine's]
+    #[arg(long, env = "LAMPEJO_MEMORY_BUDGET_MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    memory_budget_mib: Option<u64>,
     /// Invocations of an account at once in a region [default: 1000]
     #[arg(long, env = "LAMPEJO_ACCOUNT_CONCURRENCY")]
     account_concurrency: Option<u32>,
@@ -148,6 +153,7 @@ struct File {
     isolation: Option<Isolation>,
     region: Option<Region>,
     max_instances: Option<usize>,
+    memory_budget_mib: Option<u64>,
     account_concurrency: Option<u32>,
     nearest_runtime: Option<bool>,
     prefer_installed_runtimes: Option<bool>,
@@ -225,6 +231,7 @@ impl Config {
             isolation: flags.isolation.or(file.isolation).unwrap_or(Isolation::Sandbox),
             region: flags.region.or(file.region).unwrap_or_default(),
             max_instances: flags.max_instances.or(file.max_instances).unwrap_or(200),
+            memory_budget_mib: flags.memory_budget_mib.or(file.memory_budget_mib),
             account_concurrency: flags
                 .account_concurrency
                 .or(file.account_concurrency)

@@ -99,10 +99,10 @@ async fn suggestion(audit: &Audit, caller: &Caller, query: &Query<'_>) -> Respon
 }
 
 /// `name=value&…`, encoded.
-struct Query<'a>(&'a str);
+pub(crate) struct Query<'a>(pub(crate) &'a str);
 
 impl Query<'_> {
-    fn get(&self, name: &str) -> Option<String> {
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
         let mut pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
         let (_, value) = pairs.find(|(key, _)| *key == name)?;
         Some(percent_decode_str(value).decode_utf8_lossy().into_owned())

@@ -13,9 +13,9 @@ use lambda::cost::{By, Period, Prices, Query};
 use serde_json::json;
 use wire::{Body, Raw, full, pieces};
 
-use crate::{decisions, traces, up::INSTANCES};
+use crate::{decisions, starts, traces, up::INSTANCES};
 
-/// Health, status, cost, what was decided about calls, and for tests the clock.
+/// Health, status, cost, starts, what was decided about calls, and for tests the clock.
 pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) test_clock: bool,
@@ -53,6 +53,9 @@ impl Raw for Inner {
             }
             (_, path) if path.starts_with(decisions::PATH) => {
                 decisions::serve(self.audit.as_ref(), &caller, &request).await
+            }
+            (&Method::GET, starts::PATH) => {
+                starts::serve(&self.pool, self.audit.as_deref(), &caller, &request)
             }
             (&Method::GET, path) if path.starts_with("/_lampejo/code/") => {
                 self.code(uri.path_and_query().map_or(path, |it| it.as_str())).await

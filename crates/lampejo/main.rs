@@ -2,7 +2,7 @@
 //! machine.
 //!
 //! Read in this order: `config` (settings and defaults), `up` (start order and shutdown), `inner`
-//! (`/_lampejo/…`) with `decisions`, then one file per command.
+//! (`/_lampejo/…`) with `decisions` and `starts`, then one file per command.
 
 mod client;
 mod config;
@@ -15,6 +15,7 @@ mod inner;
 mod invoke;
 mod logs;
 mod runtimes;
+mod starts;
 mod status;
 mod traces;
 mod up;
@@ -47,6 +48,8 @@ enum Command {
     Cost(cost::Flags),
     /// Say why calls were allowed or denied, and what policies should say.
     Iam(iam::Flags),
+    /// Say what the last starts of a function spent their time on.
+    Starts(starts::Flags),
     /// Say what a running server is doing.
     Status(client::Server),
     /// Install runtimes, and the AWS SDKs that functions import without packaging them.
@@ -78,6 +81,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Logs(flags) => logs::run(flags).await,
         Command::Cost(flags) => cost::run(flags).await,
         Command::Iam(flags) => iam::run(flags).await,
+        Command::Starts(flags) => starts::run(flags).await,
         Command::Status(flags) => status::run(flags).await,
         Command::Runtime(flags) => runtimes::run(flags).await,
     }

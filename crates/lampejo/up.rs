@@ -204,6 +204,7 @@ pub(crate) fn pool_config(config: &Config) -> runtime::Config {
     runtime::Config {
         isolation,
         max_instances: config.max_instances,
+        memory_budget_mib: config.memory_budget_mib,
         nearest_runtime: config.nearest_runtime,
         prefer_installed: config.prefer_installed_runtimes,
         network: runtime::Networking {

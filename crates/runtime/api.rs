@@ -87,6 +87,7 @@ fn reply(
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method(), parts.as_slice()) {
         (b"GET", ["invocation", "next"]) => {
+            request.loaded.map(|loaded| desk.loaded.set(loaded));
             let parked = Parked { stream: stream.clone(), owed: std::mem::take(owed) };
             match desk.park(parked) {
                 Ok(()) => Reply::WhenInvoked,

@@ -18,6 +18,8 @@ pub struct Config {
     pub isolation: Isolation,
     /// Most instances at once, idle ones included.
     pub max_instances: usize,
+    /// Memory of all instances together, in MiB; `None`: a share of the machine's.
+    pub memory_budget_mib: Option<u64>,
     /// How long an instance may idle, unless its function says otherwise.
     pub idle: Duration,
     /// Whether a missing runtime is served by the nearest version there is.
@@ -51,12 +53,13 @@ impl Default for Networking {
 }
 
 impl Config {
-    /// The defaults: sandboxed, 1,000 instances, 10 minutes.
+    /// The defaults: sandboxed, 1,000 instances, a share of the memory, 10 minutes.
     pub fn new(data: impl Into<PathBuf>) -> Config {
         Config {
             data: data.into(),
             isolation: Isolation::Sandbox,
             max_instances: 1000,
+            memory_budget_mib: None,
             idle: Duration::from_secs(600),
             nearest_runtime: false,
             prefer_installed: false,

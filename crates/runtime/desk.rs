@@ -6,7 +6,7 @@ mod extensions;
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use crate::{
     http::{self, Trailers},
     sandbox::Exit,
     stream::Stream,
+    timeline::Loaded,
 };
 pub(crate) use extensions::Asked;
 use extensions::Crew;
@@ -100,6 +101,8 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     /// Rung when the runtime asks for an event, and when it ends.
     changed: Notify,
+    /// What the runtime says of its init, if it does.
+    pub(crate) loaded: OnceLock<Loaded>,
 }
 
 #[derive(Default)]

@@ -217,6 +217,12 @@ pub enum RuntimeError {
         /// The limit.
         limit: usize,
     },
+    /// What busy instances hold leaves no room for another.
+    #[error("busy instances leave no room in {budget_mib} MiB of memory")]
+    NoMemory {
+        /// The budget.
+        budget_mib: u64,
+    },
     /// A step of the start failed.
     #[error("starting an instance failed at {step}: {source}")]
     Start {

@@ -2,21 +2,31 @@
 //! while anything waits.
 
 mod provisioned;
+mod worth;
+
+pub(crate) use worth::MAX_AGE;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use kit::{Clock, Millis};
 use tokio::sync::oneshot;
 
-use crate::{extensions::shutdown::Reason, function::RuntimeError, instance::Instance, log::Log};
+use crate::{
+    demand::Demand,
+    extensions::shutdown,
+    function::{Function, RuntimeError},
+    instance::Instance,
+    log::Log,
+    memory::MemoryStatus,
+    timeline::Reason,
+};
 
-/// Instances live no longer: credentials, which they get when they start, last for twelve hours.
-pub(crate) const MAX_AGE: Duration = Duration::from_secs(11 * 60 * 60);
+/// Functions whose demand is remembered while they have no instance.
+const REMEMBERED: usize = 10_000;
 
 /// What a waiting request gets.
 pub(crate) enum Given {
@@ -49,8 +59,12 @@ impl Drop for Busy {
     fn drop(&mut self) {
         if let Some(instance) = self.instance.take() {
             // Whoever knows better has said so before.
-            instance.stop(Reason::Spindown);
-            self.groups.change(&instance.function.key, |group| group.busy -= 1);
+            instance.stop(shutdown::Reason::Spindown);
+            let now = self.groups.clock.now();
+            self.groups.change(&instance.function.key, |group| {
+                group.demand.ended(now, group.at_once());
+                group.busy -= 1;
+            });
         }
     }
 }
@@ -62,6 +76,8 @@ pub(crate) struct Circumstances {
     pub(crate) generation: u64,
     /// Whether an instance will most likely be free before one can start.
     pub(crate) soon_free: bool,
+    /// What the start is for.
+    pub(crate) reason: Reason,
 }
 
 /// What the pool holds, by function key.
@@ -73,6 +89,8 @@ pub struct PoolStatus {
     pub starts: u64,
     /// Requests that were given an instance since the pool was opened.
     pub invokes: u64,
+    /// Of all instances.
+    pub memory: MemoryStatus,
 }
 
 /// One function's instances.
@@ -88,6 +106,8 @@ pub struct FunctionStatus {
     pub waiting: usize,
     /// Of the idle and busy ones, those that are always ready.
     pub provisioned: usize,
+    /// So many are to be kept, going by what was asked lately.
+    pub keep: usize,
 }
 
 /// The pool's memory.
@@ -119,6 +139,15 @@ struct Group {
     provisioned: Vec<Arc<Instance>>,
     /// How many of them there are to be.
     kept: usize,
+    demand: Demand,
+    /// How many to keep, as far as that was looked at.
+    keep: usize,
+    /// The most that an instance has held, in bytes; 0 if that is not known.
+    heaviest: u64,
+    /// An instance was started because a request is due.
+    foreseen: bool,
+    /// The function, once an instance of it was ready.
+    function: Option<Arc<Function>>,
 }
 
 struct Idle {
@@ -141,9 +170,11 @@ impl Groups {
         if !state.groups.contains_key(key) {
             state.groups.insert(key.to_owned(), Group::default());
         }
+        let remembered = state.groups.len();
         let group = state.groups.get_mut(key).expect("it was inserted above");
         let result = change(group);
-        if group.is_empty() {
+        if group.is_empty() && (remembered > REMEMBERED || group.demand.is_stale(self.clock.now()))
+        {
             state.groups.remove(key);
         }
         result
@@ -160,6 +191,7 @@ impl Groups {
             // One that has just ended may still be here.
             if instance.desk.settled_now() == Some(true) {
                 group.busy += 1;
+                group.asked(self.clock.now());
                 let generation = group.generation;
                 state.invokes += 1;
                 return Ok(Some(self.busy(instance, generation)));
@@ -185,12 +217,14 @@ impl Groups {
         let needed = self.change(key, |group| {
             group.waiting.retain(|waiting| !waiting.is_closed());
             group.waiting.push_back(sender);
+            group.asked(self.clock.now());
             if group.starting >= group.waiting.len() {
                 return None;
             }
             group.starting += 1;
             let soon_free = group.settling >= group.waiting.len();
-            Some(Circumstances { generation: group.generation, soon_free })
+            let (generation, reason) = (group.generation, Reason::Request);
+            Some(Circumstances { generation, soon_free, reason })
         });
         Ok((receiver, needed))
     }
@@ -213,6 +247,7 @@ impl Groups {
         self.change(&instance.function.key, |group| {
             group.starting -= 1;
             group.busy += 1;
+            group.function = Some(instance.function.clone());
         });
         self.give(self.busy(instance, generation));
     }
@@ -267,10 +302,7 @@ impl Groups {
                     && !group.lets_go(&busy)
                     && let Some(instance) = busy.instance.take()
                 {
-                    group.busy -= 1;
-                    let since = self.clock.now();
-                    instance.rest.begin(since);
-                    group.idle.push(Idle { instance, since });
+                    group.takes_back(instance, self.clock.now());
                 }
                 return;
             };
@@ -305,42 +337,11 @@ impl Groups {
     pub(crate) fn retire(&self, key: &str) -> Vec<Arc<Instance>> {
         self.change(key, |group| {
             group.generation += 1;
+            // Nothing will be asked of this code any more.
+            group.demand = Demand::default();
+            group.function = None;
             group.take_idle()
         })
-    }
-
-    /// Takes out what has idled for longer than its function, or `default`, allows, and what is so
-    /// old that its credentials will end.
-    pub(crate) fn expired(&self, default: Duration) -> Vec<Arc<Instance>> {
-        let now = self.clock.now();
-        let mut expired = Vec::new();
-        let mut state = self.state();
-        state.groups.retain(|_, group| {
-            group.idle.retain(|idle| {
-                let limit = idle.instance.function.idle.unwrap_or(default);
-                let idled = !idle.instance.is_provisioned()
-                    && now.since(idle.since) >= limit.as_millis() as u64;
-                let over = idled || now.since(idle.instance.born) >= MAX_AGE.as_millis() as u64;
-                if over {
-                    expired.push(idle.instance.clone());
-                }
-                !over
-            });
-            !group.is_empty()
-        });
-        expired
-    }
-
-    /// Takes out the instance that has idled longest, of any function, but for those that are
-    /// always ready.
-    pub(crate) fn evict(&self) -> Option<Arc<Instance>> {
-        let key = {
-            let state = self.state();
-            let oldest = |group: &Group| group.evictable().map(|at| group.idle[at].since);
-            let groups = state.groups.iter().filter_map(|(key, g)| Some((oldest(g)?, key)));
-            groups.min()?.1.clone()
-        };
-        self.change(&key, |group| group.evictable().map(|at| group.idle.remove(at).instance))
     }
 
     /// From now on nobody gets an instance. Takes out all that idle.
@@ -358,18 +359,21 @@ impl Groups {
 
     pub(crate) fn status(&self) -> PoolStatus {
         let state = self.state();
-        let functions = state.groups.iter().map(|(key, group)| {
+        let there = state.groups.iter().filter(|(_, group)| !group.is_empty());
+        let functions = there.map(|(key, group)| {
             let status = FunctionStatus {
                 idle: group.idle.len(),
                 busy: group.busy,
                 starting: group.starting,
                 waiting: group.waiting.len(),
                 provisioned: group.provisioned.len(),
+                keep: group.keep,
             };
             (key.clone(), status)
         });
         let functions = functions.collect();
-        PoolStatus { functions, starts: state.starts, invokes: state.invokes }
+        let memory = MemoryStatus::default();
+        PoolStatus { functions, starts: state.starts, invokes: state.invokes, memory }
     }
 }
 
@@ -381,6 +385,29 @@ impl Group {
             && self.busy == 0
             && self.provisioned.is_empty()
             && self.kept == 0
+    }
+
+    /// Requests that are served or wait.
+    fn at_once(&self) -> usize {
+        self.busy + self.waiting.len()
+    }
+
+    /// A busy instance idles from now on.
+    fn takes_back(&mut self, instance: Arc<Instance>, now: Millis) {
+        // Nobody has come for one that was started ahead.
+        if instance.record.get().is_some_and(|record| record.has_invoked()) {
+            self.demand.ended(now, self.at_once());
+        }
+        self.busy -= 1;
+        instance.rest.begin(now);
+        self.idle.push(Idle { instance, since: now });
+    }
+
+    /// A request has come, and counts already.
+    fn asked(&mut self, now: Millis) {
+        self.demand.asked(now, self.at_once());
+        self.keep = self.keep.max(self.at_once());
+        self.foreseen = false;
     }
 
     fn take_idle(&mut self) -> Vec<Arc<Instance>> {

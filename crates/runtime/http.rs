@@ -9,6 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::net::TcpStream;
 
+use crate::timeline::Loaded;
+
 /// Longest request line and headers together.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Longest trailers together: they may carry an error with its stack trace.
@@ -32,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) content_type: Option<String>,
     /// `Lambda-Runtime-Function-Response-Mode`.
     pub(crate) response_mode: Option<ResponseMode>,
+    /// What our own bootstraps tell of their times, with the first request.
+    pub(crate) loaded: Option<Loaded>,
     /// The body.
     pub(crate) body: Body,
 }
@@ -165,8 +169,17 @@ impl<'a> Reader<'a> {
                 self.whole().await?
             }
         };
-        let Head { method, path, error_type, content_type, response_mode, .. } = parsed;
-        Ok(Some(Request { head, method, path, error_type, content_type, response_mode, body }))
+        let Head { method, path, error_type, content_type, response_mode, loaded, .. } = parsed;
+        Ok(Some(Request {
+            head,
+            method,
+            path,
+            error_type,
+            content_type,
+            response_mode,
+            loaded,
+            body,
+        }))
     }
 
     /// The next piece of a body that streams, as soon as there is one.
@@ -345,6 +358,7 @@ struct Head {
     error_type: Option<String>,
     content_type: Option<String>,
     response_mode: Option<ResponseMode>,
+    loaded: Option<Loaded>,
 }
 
 enum Length {
@@ -385,6 +399,7 @@ fn parse(head: &[u8]) -> io::Result<Head> {
         error_type: None,
         content_type: None,
         response_mode: None,
+        loaded: None,
     };
     let mut rest = &head[line_end + 2..];
     while let Some(end) = find(rest, b"\r\n").filter(|&end| end > 0) {
@@ -417,6 +432,8 @@ fn header(parsed: &mut Head, line: &[u8]) -> io::Result<()> {
             b"streaming" => Some(ResponseMode::Streaming),
             _ => Some(ResponseMode::Unknown),
         };
+    } else if name.eq_ignore_ascii_case(b"lampejo-loaded") {
+        parsed.loaded = Loaded::parse(value);
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ mod programs;
 use std::{
     io,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kit::{Clock, Millis};
@@ -24,12 +24,14 @@ use crate::{
     api, bound,
     desk::Desk,
     extensions::shutdown::Reason,
-    function::{Function, Place, Restored, Surroundings},
+    function::{Function, Place, Report, Restored, Surroundings},
     log::{self, Log, Taken},
+    memory::Share,
     rest::Rest,
     sandbox::{Exit, Sandboxed},
     snapshots::Snapshot,
     start::Initialization,
+    timeline::{Marks, Record},
     xray,
 };
 use programs::Programs;
@@ -45,16 +47,17 @@ const MAX_AWS_CONNECTIONS: usize = 256;
 const MAX_AWS_BODY_BYTES: usize = 128 << 20;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// One place among the pool's instances; dropping it frees the place.
+/// One place among the pool's instances, and memory for it; dropping it frees both.
 pub(crate) struct Slot {
     taken: Arc<AtomicUsize>,
+    memory: Share,
 }
 
 impl Slot {
     /// Takes a place, even beyond a limit: whoever has one looks first.
-    pub(crate) fn take(taken: &Arc<AtomicUsize>) -> Slot {
+    pub(crate) fn take(taken: &Arc<AtomicUsize>, memory: Share) -> Slot {
         taken.fetch_add(1, Ordering::AcqRel);
-        Slot { taken: taken.clone() }
+        Slot { taken: taken.clone(), memory }
     }
 }
 
@@ -95,6 +98,10 @@ pub(crate) struct Instance {
     pub(crate) initialization: Initialization,
     /// When its credentials were made.
     pub(crate) born: Millis,
+    /// Its start, once that is over.
+    pub(crate) record: OnceLock<Arc<Record>>,
+    /// When all was there that its start needed.
+    fetched: Instant,
     /// Whether it stands still.
     pub(crate) rest: Arc<Rest>,
     /// Its processes.
@@ -102,7 +109,9 @@ pub(crate) struct Instance {
     programs: Programs,
     /// Ends with the last instance that was forked from it.
     _snapshot: Option<Arc<Snapshot>>,
-    _slot: Slot,
+    slot: Slot,
+    /// Whether it has run since it was weighed last.
+    has_run: AtomicBool,
 }
 
 /// What the report of an instance's first invocation says of its start.
@@ -122,7 +131,7 @@ impl Instance {
         (sandboxed, first): (Sandboxed, Role),
         slot: Slot,
         snapshot: Option<Arc<Snapshot>>,
-        (initialization, born): (Initialization, Millis),
+        (initialization, born, fetched): (Initialization, Millis, Instant),
     ) -> Instance {
         Instance {
             function,
@@ -131,11 +140,14 @@ impl Instance {
             beginning: Mutex::new(None),
             initialization,
             born,
+            record: OnceLock::new(),
+            fetched,
             rest: Arc::default(),
             sandboxed,
             programs: Programs::new(first),
             _snapshot: snapshot,
-            _slot: slot,
+            slot,
+            has_run: AtomicBool::new(true),
         }
     }
 
@@ -159,6 +171,45 @@ impl Instance {
         } else {
             self.kill();
         }
+    }
+
+    /// Ends it to make room: what it holds counts no longer, as it is free before anything else has
+    /// come to use it.
+    pub(crate) fn make_room(&self) {
+        self.stop(Reason::Spindown);
+        self.slot.memory.set(0);
+    }
+
+    /// The memory that it held when it was weighed last, or has reserved, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        self.slot.memory.bytes()
+    }
+
+    /// Looks at the memory that it holds.
+    pub(crate) fn weigh(&self) {
+        if let Some(bytes) = self.sandboxed.memory_bytes() {
+            self.slot.memory.set(bytes);
+        }
+    }
+
+    /// Whether it may hold other memory than when it was weighed last.
+    pub(crate) fn has_run(&self) -> bool {
+        self.has_run.swap(false, Ordering::AcqRel) || self.desk.settled_now().is_none()
+    }
+
+    /// It has run an invocation.
+    pub(crate) fn ran(&self, report: &Report) {
+        self.slot.memory.grow(u64::from(report.max_memory_mib) << 20);
+        self.has_run.store(true, Ordering::Release);
+        if let Some(record) = self.record.get() {
+            record.invoked(report);
+        }
+    }
+
+    /// What is known of the times of its start.
+    pub(crate) fn marks(&self) -> Marks {
+        let (furnished, loaded) = (self.sandboxed.furnished, self.desk.loaded.get().copied());
+        Marks { fetched: Some(self.fetched), furnished, loaded }
     }
 
     fn kill(&self) {

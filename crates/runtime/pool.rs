@@ -7,6 +7,7 @@
 //! `start` (an instance's way to ready), `invoke` (one invocation).
 
 mod provision;
+mod room;
 mod snapshot;
 
 pub use provision::{ProvisionFailure, Provisioned};
@@ -15,13 +16,13 @@ pub use snapshot::{SnapshotFailure, Snapshotted};
 use std::{
     fs,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use kit::{Clock, Region};
+use kit::{AccountId, Clock, Region};
 use network::Mode;
 use tokio::{
     sync::{Semaphore, oneshot, watch},
@@ -31,7 +32,7 @@ use tokio::{
 use crate::{
     bootstrap::Bootstraps,
     config::{Config, Doctor},
-    extensions::{launch, shutdown::Reason},
+    extensions::{launch, shutdown},
     faults::Fault,
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
@@ -40,6 +41,7 @@ use crate::{
     invoke::{self, Remainder, Then},
     languages::{Languages, Preference, Provider},
     log::Log,
+    memory::Memory,
     networks::Networks,
     platform::{Event, Phase},
     pool::provision::Provisions,
@@ -47,6 +49,7 @@ use crate::{
     snapshots::Snapshots,
     start::{HostIds, NotStarted, Origin, Preparation, StartKind, Starter},
     stream::{Destination, Outlet, Streamed},
+    timeline::{Marks, Opening, Reason, Start, Timelines},
 };
 
 /// Lambda's limit of an init before the first invocation.
@@ -80,6 +83,10 @@ pub struct Pool {
     starting: Semaphore,
     provisions: Provisions,
     snapshots: Snapshots,
+    timelines: Timelines,
+    memory: Arc<Memory>,
+    /// Those that have not ended, and some that have.
+    instances: Mutex<Vec<Weak<Instance>>>,
     /// True when the pool stops.
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -115,6 +122,9 @@ impl Pool {
             starting: Semaphore::new(cpus * STARTS_PER_CPU),
             provisions: Provisions::new(cpus),
             snapshots: Snapshots::default(),
+            timelines: Timelines::default(),
+            memory: Memory::new(config.memory_budget_mib),
+            instances: Mutex::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
             config,
@@ -195,7 +205,10 @@ impl Pool {
     /// The function's code or configuration was changed: instances of this key stop, those that
     /// are busy after their request.
     pub fn retire(&self, key: &str) {
-        self.groups.retire(key).iter().for_each(|instance| instance.stop(Reason::Spindown));
+        self.groups
+            .retire(key)
+            .iter()
+            .for_each(|instance| instance.stop(shutdown::Reason::Spindown));
         self.snapshots.remove(key);
     }
 
@@ -204,7 +217,7 @@ impl Pool {
         self.starting.close();
         self.provisions.close();
         self.snapshots.clear();
-        self.groups.stop().iter().for_each(|instance| instance.stop(Reason::Spindown));
+        self.groups.stop().iter().for_each(|instance| instance.stop(shutdown::Reason::Spindown));
         self.stop.send_replace(true);
         loop {
             let tasks = std::mem::take(&mut *self.tasks());
@@ -217,7 +230,18 @@ impl Pool {
 
     /// What the pool holds now.
     pub fn status(&self) -> PoolStatus {
-        self.groups.status()
+        PoolStatus { memory: self.memory.status(), ..self.groups.status() }
+    }
+
+    /// The last starts of a function, the newest first.
+    pub fn starts(
+        &self,
+        account: AccountId,
+        region: &Region,
+        function: &str,
+        limit: usize,
+    ) -> Vec<Start> {
+        self.timelines.of(account, region, function, limit)
     }
 
     /// What the machine offers and lacks. Starts a sandbox and interpreters.
@@ -253,23 +277,25 @@ impl Pool {
         given.await.map_err(|_| RuntimeError::Stopping)
     }
 
-    /// A place for one more instance, at the cost of another function's idle one if need be.
-    fn slot(&self) -> Result<Slot, RuntimeError> {
+    /// A place for one more instance, and memory, at the cost of others' idle ones if need be.
+    fn slot(&self, function: &Function) -> Result<Slot, RuntimeError> {
         if self.taken.load(Ordering::Acquire) >= self.config.max_instances {
             let evicted = self.groups.evict();
             let limit = self.config.max_instances;
-            evicted.ok_or(RuntimeError::Saturated { limit })?.stop(Reason::Spindown);
+            evicted.ok_or(RuntimeError::Saturated { limit })?.make_room();
         }
-        Ok(Slot::take(&self.taken))
+        self.room(function).map(|memory| Slot::take(&self.taken, memory))
     }
 
     /// A place for an instance that follows one whose init failed: that one's place is free when its
     /// end is seen, a moment later.
-    async fn slot_soon(&self) -> Result<Slot, RuntimeError> {
+    async fn slot_soon(&self, function: &Function) -> Result<Slot, RuntimeError> {
         let deadline = self.clock.now().plus(SEEN_TO_END.as_millis() as u64);
         loop {
-            match self.slot() {
-                Err(RuntimeError::Saturated { .. }) if self.clock.now() < deadline => {
+            match self.slot(function) {
+                Err(RuntimeError::Saturated { .. } | RuntimeError::NoMemory { .. })
+                    if self.clock.now() < deadline =>
+                {
                     self.clock.sleep(Duration::from_millis(5)).await;
                 }
                 slot => return slot,
@@ -279,6 +305,7 @@ impl Pool {
 
     /// Starts an instance for the requests that wait, if any still do when it is its turn.
     async fn bring_up(self: Arc<Self>, function: Arc<Function>, circumstances: Circumstances) {
+        let opening = Opening::new(circumstances.reason);
         if circumstances.soon_free {
             self.clock.sleep(SETTLES_WITHIN).await;
         }
@@ -288,23 +315,25 @@ impl Pool {
             let stopping = Given::Refused(RuntimeError::Stopping);
             return self.groups.not_started(&function.key, stopping);
         };
-        if !self.groups.still_wanted(&function.key) {
+        let foreseen = circumstances.reason == Reason::Prediction;
+        if !foreseen && !self.groups.still_wanted(&function.key) {
             return;
         }
-        let slot = match self.slot() {
+        let slot = match self.slot_when_weighed(&function).await {
             Ok(slot) => slot,
             Err(error) => return self.groups.not_started(&function.key, Given::Refused(error)),
         };
         let log = Arc::new(Log::new(&function, self.logs.clone(), self.clock.clone()));
         let started = match origin {
-            Ok(origin) => self.start_from(origin, &function, &log, slot).await,
+            Ok(origin) => self.start_from(origin, &function, &log, slot, opening).await,
             Err(not_started) => Err(not_started),
         };
         match started {
             Ok((instance, beginning)) => {
                 *instance.beginning.lock().expect("nothing panics while it holds this lock") =
                     Some(beginning);
-                self.groups.started(instance, circumstances.generation);
+                self.groups.started(instance.clone(), circumstances.generation);
+                self.weigh(&instance);
             }
             Err(NotStarted::Machine(error)) => {
                 self.groups.not_started(&function.key, Given::Refused(error));
@@ -322,15 +351,18 @@ impl Pool {
         function: &Arc<Function>,
         log: &Arc<Log>,
         slot: Slot,
+        opening: Opening,
     ) -> Result<(Arc<Instance>, Beginning), NotStarted> {
         let (reason, slot) = match origin {
             Origin::Exec(reason) => (reason, slot),
             Origin::Snapshot(snapshot) => {
-                match self.restore(function, &snapshot, log, slot).await? {
+                match self.restore(function, &snapshot, log, slot, opening).await? {
                     Ok((instance, restored)) => {
                         return Ok((instance, Beginning::Restore(restored)));
                     }
-                    Err(reason) => (Some(reason), self.slot().map_err(NotStarted::Machine)?),
+                    Err(reason) => {
+                        (Some(reason), self.slot(function).map_err(NotStarted::Machine)?)
+                    }
                 }
             }
         };
@@ -338,7 +370,7 @@ impl Pool {
             log.write(snapshot::refusal(&reason));
         }
         let (instance, init_ms) =
-            self.start(function, log, slot, INIT_LIMIT, Phase::init(function)).await?;
+            self.start(function, log, slot, (INIT_LIMIT, Phase::init(function)), opening).await?;
         Ok((instance, Beginning::Init(init_ms)))
     }
 
@@ -348,8 +380,40 @@ impl Pool {
         function: &Arc<Function>,
         log: &Arc<Log>,
         slot: Slot,
-        limit: Duration,
-        phase: Phase,
+        (limit, phase): (Duration, Phase),
+        opening: Opening,
+    ) -> Result<(Arc<Instance>, f64), NotStarted> {
+        let (opening, kind) = (opening.turn(), StartKind::Exec);
+        let mut marks = Marks::default();
+        let ready = self.make_ready(function, log, slot, (limit, phase), &mut marks).await;
+        let ended = (self.clock.now(), ready.as_ref().err());
+        let how = (kind, phase.initialization);
+        let record = self.timelines.note(function, how, opening, marks, ended);
+        match &ready {
+            Ok((instance, init_ms)) => {
+                // An instance starts once.
+                let _ = instance.record.set(record);
+                if log.wants_details() {
+                    log.tell(&Event::InitReport { phase, millis: *init_ms, fault: None });
+                }
+                tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
+            }
+            Err(NotStarted::Function(fault, init_ms)) => {
+                self.tell_init_failure(log, phase, fault, *init_ms);
+            }
+            Err(NotStarted::Machine(_)) => {}
+        }
+        ready
+    }
+
+    /// The start itself; `marks` tells afterwards how far it came.
+    async fn make_ready(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        log: &Arc<Log>,
+        slot: Slot,
+        (limit, phase): (Duration, Phase),
+        marks: &mut Marks,
     ) -> Result<(Arc<Instance>, f64), NotStarted> {
         let provider = self.starter.provider(function).await;
         let provider = provider.map_err(NotStarted::Machine)?;
@@ -359,32 +423,16 @@ impl Pool {
             tell_init_start(function, &provider, log, phase);
         }
         let began = Instant::now();
-        let ready = async {
-            let preparation = Preparation { initialization: phase.initialization, zygote: false };
-            let of = (&*provider, extensions);
-            let launched = self.starter.launch(function, of, log, slot, preparation);
-            let (instance, after) = launched.await?;
-            self.spawn(self.clone().keep(instance.clone()));
-            let unready = Unready(&instance);
-            self.starter.await_init(&instance, after, (began, limit), phase).await?;
-            unready.ready();
-            Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
-        };
-        let ready = ready.await;
-        match &ready {
-            Ok((_, init_ms)) => {
-                if log.wants_details() {
-                    log.tell(&Event::InitReport { phase, millis: *init_ms, fault: None });
-                }
-                let kind = StartKind::Exec;
-                tracing::debug!(function = function.name, ?kind, init_ms, "instance started");
-            }
-            Err(NotStarted::Function(fault, init_ms)) => {
-                self.tell_init_failure(log, phase, fault, *init_ms);
-            }
-            Err(NotStarted::Machine(_)) => {}
-        }
-        ready
+        let preparation = Preparation { initialization: phase.initialization, zygote: false };
+        let of = (&*provider, extensions);
+        let (instance, after) = self.starter.launch(function, of, log, slot, preparation).await?;
+        self.spawn(self.clone().keep(instance.clone()));
+        let unready = Unready(&instance);
+        let init = self.starter.await_init(&instance, after, (began, limit), phase).await;
+        *marks = instance.marks();
+        init?;
+        unready.ready();
+        Ok((instance, began.elapsed().as_secs_f64() * 1000.0))
     }
 
     fn tell_init_failure(&self, log: &Log, phase: Phase, fault: &Fault, millis: f64) {
@@ -404,8 +452,9 @@ impl Pool {
         invocation: &Invocation,
     ) -> Result<Found, RuntimeError> {
         let (began, limit) = (self.clock.now(), function.timeout);
-        let slot = self.slot_soon().await?;
-        match self.start(function, log, slot, limit, Phase::invoke(function)).await {
+        let slot = self.slot_soon(function).await?;
+        let (phase, opening) = (Phase::invoke(function), Opening::new(Reason::Retry));
+        match self.start(function, log, slot, (limit, phase), opening).await {
             Ok((instance, _)) => {
                 let spent = Duration::from_millis(self.clock.now().since(began));
                 Ok(Found::Ready(self.groups.adopt(instance), limit.saturating_sub(spent)))
@@ -428,6 +477,7 @@ impl Pool {
     ) -> Outcome {
         let ran = invoke::run(&busy, &self.clock, invocation, left, destination).await;
         let (outcome, then) = ran;
+        busy.ran(&outcome.report);
         match then {
             Then::Reuse => {}
             Then::Await(remainder) => {
@@ -468,6 +518,7 @@ impl Pool {
     }
 
     async fn keep(self: Arc<Self>, instance: Arc<Instance>) {
+        self.instances().push(Arc::downgrade(&instance));
         let starter = &self.starter;
         let network = &starter.networks.network;
         let keeping = instance.keep(&starter.surroundings, network, &self.clock);
@@ -475,7 +526,7 @@ impl Pool {
         tokio::select! {
             () = &mut keeping => {}
             () = self.stopping() => {
-                instance.stop(Reason::Spindown);
+                instance.stop(shutdown::Reason::Spindown);
                 keeping.await;
             }
         }
@@ -484,11 +535,14 @@ impl Pool {
         }
     }
 
-    /// Stops what has idled for too long, until the pool stops.
+    /// Stops what is not needed any more, and starts what will be, until the pool stops.
     async fn reap(self: Arc<Self>) {
         while self.clock.within(REAP_EVERY, self.stopping()).await.is_none() {
+            self.weigh_those_that_ran();
             let expired = self.groups.expired(self.config.idle);
-            expired.iter().for_each(|instance| instance.stop(Reason::Spindown));
+            expired.iter().for_each(|instance| instance.stop(shutdown::Reason::Spindown));
+            self.make_room(0);
+            self.start_what_is_due();
             while self.tasks().try_join_next().is_some() {}
         }
     }

@@ -43,7 +43,8 @@ const BASE_IMAGE_BOOTSTRAP: &str = "/var/runtime/bootstrap";
 pub(crate) const EXEC: &str = "exec";
 
 /// How an instance comes to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StartKind {
     /// A new process executes the interpreter and loads the function.
     Exec,
@@ -94,6 +95,16 @@ pub(crate) enum NotStarted {
     Machine(RuntimeError),
     /// The function's init failed, or its restore, after so many milliseconds.
     Function(Fault, f64),
+}
+
+impl NotStarted {
+    /// For people.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            NotStarted::Machine(error) => error.to_string(),
+            NotStarted::Function(fault, _) => fault.error_type(),
+        }
+    }
 }
 
 /// What every start needs.
@@ -162,13 +173,13 @@ impl Starter {
             sdk: None,
         };
         let spec = self.spec(&of, false).map_err(NotStarted::Machine)?;
-        let zygote = snapshot.zygote.clone();
+        let (zygote, fetched) = (snapshot.zygote.clone(), Instant::now());
         let forked = self.sandboxer.fork(zygote, spec, &environment::changing(&of)).await;
         let sandboxed = forked.map_err(|error| not_started(error, None))?;
         // What init has made with its credentials ends with them.
         let born = snapshot.instance.born;
         let (function, log, snapshot) = (function.clone(), log.clone(), Some(snapshot.clone()));
-        let of = (initialization, born);
+        let of = (initialization, born, fetched);
         Ok(Arc::new(Instance::new(function, log, (sandboxed, Role::Runtime), slot, snapshot, of)))
     }
 
@@ -206,6 +217,7 @@ impl Starter {
         };
         let spec = self.spec(&of, zygote).map_err(NotStarted::Machine)?;
         launch::check(log, &extensions)?;
+        let fetched = Instant::now();
         let mut after = None;
         let started = self.sandboxer.start(spec, |view| {
             let runtime = program(&of, own.as_deref(), zygote, view);
@@ -233,8 +245,9 @@ impl Starter {
         let (function, log) = (function.clone(), log.clone());
         let first = extensions.first().map(|first| Role::Extension(first.name.clone()));
         let first = first.unwrap_or(Role::Runtime);
-        let born = (initialization, self.clock.now());
-        let instance = Instance::new(function, log, (sandboxed, first), slot, None, born);
+        let born = (initialization, self.clock.now(), fetched);
+        let of = (sandboxed, first);
+        let instance = Instance::new(function, log, of, slot, None, born);
         extensions.iter().for_each(|extension| instance.desk.start_extension(&extension.name));
         Ok((Arc::new(instance), after))
     }

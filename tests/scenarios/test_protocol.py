@@ -187,7 +187,6 @@ def test_an_operation_that_there_is_not_is_refused(wire):
     [
         ("lambda", "list_capacity_providers", {}, "ListCapacityProviders"),
         ("logs", "start_query", {"startTime": 0, "endTime": 1, "queryString": "x"}, "StartQuery"),
-        ("iam", "list_virtual_mfa_devices", {}, "ListVirtualMFADevices"),
         ("iam", "list_server_certificates", {}, "ListServerCertificates"),
     ],
 )

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use futures::future::try_join_all;
 use kit::Clock;
 
 use super::http::Connection;
+use crate::server::Server;
 
 /// How long clients send in a row.
 pub(super) const ROUND: Duration = Duration::from_secs(3);
@@ -24,10 +25,18 @@ const ACTIVE_WITHIN: Duration = Duration::from_secs(10);
 /// The server under test, and a folder on the same disk as its data.
 pub(super) struct Bench {
     pub(super) address: SocketAddr,
+    /// Its process id.
+    pub(super) server: u32,
     pub(super) folder: PathBuf,
 }
 
 impl Bench {
+    /// Of a server that runs.
+    pub(super) fn of(server: &Server, folder: &Path) -> anyhow::Result<Bench> {
+        let pid = server.pid()?.as_raw_nonzero().get();
+        Ok(Bench { address: server.address, server: pid.try_into()?, folder: folder.to_owned() })
+    }
+
     /// A connection to the server.
     pub(super) async fn connect(&self) -> anyhow::Result<Connection> {
         Connection::open(self.address).await

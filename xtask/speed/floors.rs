@@ -156,6 +156,11 @@ impl BareRuntime {
         Ok(runtime)
     }
 
+    /// Its process id.
+    pub(super) fn process(&self) -> u32 {
+        self.interpreter.id()
+    }
+
     async fn receive(&mut self) -> anyhow::Result<()> {
         let mut request = [0; 4096];
         let length = self.stream.read(&mut request).await?;

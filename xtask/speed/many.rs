@@ -7,7 +7,7 @@ use super::{
     aws::{self, Code},
     bench::{Bench, CLIENTS, Same, Work, middle, millis, rate},
     floors::BareRuntime,
-    functions,
+    functions, memory,
     table::{Line, Number, Table},
 };
 
@@ -26,6 +26,8 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
         runtimes.push(BareRuntime::start(&python.program).await?);
     }
     let floor = in_turn(&mut runtimes).await?;
+    let bare = runtimes.iter().map(BareRuntime::process);
+    let bare_mib = memory::held_mib(bare)?;
     drop(runtimes);
 
     let hello = Code::plain("index.py", include_str!("functions/hello.py"));
@@ -44,6 +46,13 @@ pub(super) async fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<
         aim: Number::Millis(0.5),
         floor: Number::Millis(floor),
         floor_is: "1,000 bare Runtime APIs in turn",
+    });
+    table.add(Line {
+        workload: "memory of 1,000 idle Python instances",
+        reached: Number::Megabytes(memory::held_mib(memory::descendants(bench.server)?)?),
+        aim: Number::Megabytes(4096.0),
+        floor: Number::Megabytes(bare_mib),
+        floor_is: "1,000 bare interpreters",
     });
     clients.truncate(SPREAD);
     let mut runtimes = Vec::new();

@@ -86,7 +86,7 @@ impl Guarded {
     ) -> anyhow::Result<Guarded> {
         let log = File::create(folder.join("permission.log"))?;
         let mut server = Server::start(binary, flags, log.into()).await?;
-        let bench = Bench { address: server.address, folder: folder.to_path_buf() };
+        let bench = Bench::of(&server, folder)?;
         let key = match enforces {
             true => Some(user(&bench, server.root_key().await?).await?),
             false => None,

@@ -15,11 +15,12 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{Pool, STARTS_PER_CPU};
 use crate::{
-    extensions::shutdown::Reason,
+    extensions::shutdown,
     function::{Function, RuntimeError},
     log::Log,
     platform::Phase,
     start::NotStarted,
+    timeline::{Opening, Reason},
 };
 
 /// An init before the first request may take this long, or the function's timeout if that is longer
@@ -85,7 +86,7 @@ struct Trouble {
 
 /// What a family's task does next.
 enum Step {
-    Start(Arc<Function>),
+    Start(Arc<Function>, Reason),
     LetGo(Vec<String>),
     /// Until something changes, or this moment.
     Wait(Option<Millis>),
@@ -101,7 +102,7 @@ impl Pool {
         }
         for (function, count) in &wants {
             let surplus = self.groups.keep(&function.key, *count);
-            surplus.iter().for_each(|instance| instance.stop(Reason::Spindown));
+            surplus.iter().for_each(|instance| instance.stop(shutdown::Reason::Spindown));
         }
         if self.provisions.want(family, wants) {
             self.spawn(self.clone().tend(family.to_owned()));
@@ -122,12 +123,13 @@ impl Pool {
             let changed = self.provisions.changed(&family);
             let ready = |key: &str| self.groups.provisioned(key);
             match self.provisions.step(&family, self.clock.now(), ready) {
-                Step::Start(function) => {
-                    self.spawn(self.clone().start_provisioned(family.clone(), function));
+                Step::Start(function, reason) => {
+                    let opening = Opening::new(reason);
+                    self.spawn(self.clone().start_provisioned(family.clone(), function, opening));
                 }
                 Step::LetGo(keys) => {
                     let surplus = keys.iter().flat_map(|key| self.groups.keep(key, 0));
-                    surplus.for_each(|instance| instance.stop(Reason::Spindown));
+                    surplus.for_each(|instance| instance.stop(shutdown::Reason::Spindown));
                 }
                 Step::Wait(until) => tokio::select! {
                     () = changed.notified() => {}
@@ -139,25 +141,32 @@ impl Pool {
         }
     }
 
-    async fn start_provisioned(self: Arc<Self>, family: String, function: Arc<Function>) {
-        let started = self.bring_up_provisioned(&function).await;
+    async fn start_provisioned(
+        self: Arc<Self>,
+        family: String,
+        function: Arc<Function>,
+        opening: Opening,
+    ) {
+        let started = self.bring_up_provisioned(&function, opening).await;
         self.provisions.started(&family, &function.key, started.err(), self.clock.now());
     }
 
     async fn bring_up_provisioned(
         self: &Arc<Self>,
         function: &Arc<Function>,
+        opening: Opening,
     ) -> Result<(), ProvisionFailure> {
         let machine = |error: RuntimeError| ProvisionFailure::Machine(error.to_string());
         let turn = self.provisions.turns.acquire().await;
         let _turn = turn.map_err(|_| machine(RuntimeError::Stopping))?;
         let generation = self.groups.generation(&function.key);
-        let slot = self.slot().map_err(machine)?;
+        let slot = self.slot_when_weighed(function).await.map_err(machine)?;
         let log = Arc::new(Log::new(function, self.logs.clone(), self.clock.clone()));
         let limit = INIT_LIMIT.max(function.timeout);
-        match self.start(function, &log, slot, limit, Phase::PROVISIONED).await {
+        match self.start(function, &log, slot, (limit, Phase::PROVISIONED), opening).await {
             Ok((instance, _)) => {
-                self.groups.admit(instance, generation);
+                self.groups.admit(instance.clone(), generation);
+                self.weigh(&instance);
                 Ok(())
             }
             Err(NotStarted::Machine(error)) => Err(machine(error)),
@@ -274,7 +283,8 @@ impl Family {
                 continue;
             }
             want.starting += 1;
-            return Step::Start(want.function.clone());
+            let reason = if want.reached { Reason::Replacement } else { Reason::Provisioned };
+            return Step::Start(want.function.clone(), reason);
         }
         if settled && !self.leaving.is_empty() {
             return Step::LetGo(std::mem::take(&mut self.leaving));

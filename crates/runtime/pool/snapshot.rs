@@ -18,6 +18,7 @@ use crate::{
     sandbox::{Channel, Zygote},
     snapshots::{INIT_LIMIT, RESTORE_LIMIT, Snapshot, Taken},
     start::{NotStarted, Origin, Preparation, StartKind, start_error},
+    timeline::Opening,
 };
 
 /// What publishing a version with SnapStart came to.
@@ -132,7 +133,7 @@ impl Pool {
         began: Instant,
     ) -> Result<Taken, NotStarted> {
         let failed = |error| NotStarted::Machine(start_error("look at a snapshot", error));
-        let slot = self.slot().map_err(NotStarted::Machine)?;
+        let slot = self.slot_when_weighed(function).await.map_err(NotStarted::Machine)?;
         let provider = self.starter.provider(function).await.map_err(NotStarted::Machine)?;
         tell_init_start(function, &provider, log, Phase::SNAP_START);
         let preparation =
@@ -169,6 +170,7 @@ impl Pool {
             Err(reason) => return Ok(Taken::Refused(reason.into())),
         };
         unready.ready();
+        instance.weigh();
         Ok(Taken::Snapshot(Arc::new(Snapshot { zygote, instance })))
     }
 }
@@ -182,9 +184,10 @@ impl Pool {
         snapshot: &Arc<Snapshot>,
         log: &Arc<Log>,
         slot: Slot,
+        opening: Opening,
     ) -> Result<Result<(Arc<Instance>, Restored), Arc<str>>, NotStarted> {
         let provider = self.starter.provider(function).await.map_err(NotStarted::Machine)?;
-        let began = Instant::now();
+        let (opening, began) = (opening.turn(), Instant::now());
         let forked = self.starter.restore(function, &provider, snapshot, log, slot).await;
         let instance = match forked {
             Ok(instance) => instance,
@@ -205,6 +208,9 @@ impl Pool {
         let unready = Unready(&instance);
         let ended = self.starter.await_restore(&instance, (forked, RESTORE_LIMIT)).await;
         let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let (kind, noted) = (StartKind::SnapStart, (self.clock.now(), ended.as_ref().err()));
+        let how = (kind, Phase::SNAP_START.initialization);
+        let record = self.timelines.note(function, how, opening, instance.marks(), noted);
         let fault = match &ended {
             Err(NotStarted::Function(fault, _)) => Some(fault),
             _ => None,
@@ -219,8 +225,9 @@ impl Pool {
         }
         ended?;
         unready.ready();
+        // An instance starts once.
+        let _ = instance.record.set(record);
         let billed_ms = (forked.elapsed().as_secs_f64() * 1000.0).ceil() as u64;
-        let kind = StartKind::SnapStart;
         tracing::debug!(function = function.name, ?kind, duration_ms, "instance started");
         Ok(Ok((instance, Restored { duration_ms, billed_ms })))
     }

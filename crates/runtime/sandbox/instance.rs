@@ -32,6 +32,7 @@ use super::{
     start::{OwnNetwork, Sockets, Started},
     zygote::Zygote,
 };
+use crate::timeline::Furnished;
 
 /// A running instance. Dropping it kills it and everything it started.
 pub(crate) struct Sandboxed {
@@ -58,6 +59,8 @@ pub(crate) struct Sandboxed {
     /// Where the init reports on the program.
     pub(super) control: Option<Channel>,
     exit: OnceLock<Exit>,
+    /// When its parts were there; none of a plain process.
+    pub(crate) furnished: Option<Furnished>,
 }
 
 /// How an instance ended.
@@ -74,7 +77,7 @@ pub(crate) struct Exit {
 impl Sandboxed {
     /// Inside the tokio runtime.
     pub(super) fn new(started: Started) -> io::Result<Sandboxed> {
-        let Started { pid, body, control, sockets, network, output } = started;
+        let Started { pid, body, control, sockets, network, output, furnished } = started;
         let Sockets { listeners: [api, aws, xray], segments } = sockets;
         let Output { stdout, stderr } = output;
         // SAFETY: a `Body` has its pidfd open until it is dropped, and the `AsyncFd` owns it.
@@ -92,6 +95,7 @@ impl Sandboxed {
             stdout: pipe::Receiver::from_owned_fd(stdout)?,
             stderr: pipe::Receiver::from_owned_fd(stderr)?,
             exit: OnceLock::new(),
+            furnished,
         })
     }
 
@@ -199,6 +203,11 @@ impl Sandboxed {
     /// Most memory it has held, in MiB, at most its limit.
     pub(crate) fn peak_memory_mib(&self) -> u32 {
         self.body.get_ref().peak_memory_mib()
+    }
+
+    /// The memory that it holds, in bytes; none once it has ended.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.body.get_ref().memory_bytes()
     }
 }
 
@@ -339,7 +348,7 @@ impl Body {
         let bytes = match &*self.held() {
             Held { end: Some(_), .. } => None,
             Held { cgroup: Some(cgroup), .. } => self.account.peak(cgroup, self.pid),
-            Held { cgroup: None, .. } => self.resident_peak_bytes(),
+            Held { cgroup: None, .. } => self.resident_bytes("VmHWM:"),
         };
         // A cgroup does not count what a fork still shares with its zygote.
         let shared_mib = match &self.origin {
@@ -351,15 +360,23 @@ impl Body {
         self.peak_mib.fetch_max(mib, Ordering::Relaxed).max(mib)
     }
 
-    /// The kernel's high-water mark of the program; without a cgroup nothing counts all processes.
-    fn resident_peak_bytes(&self) -> Option<u64> {
+    fn memory_bytes(&self) -> Option<u64> {
+        match &*self.held() {
+            Held { end: Some(_), .. } => None,
+            Held { cgroup: Some(cgroup), .. } => cgroup.memory_now(),
+            Held { cgroup: None, .. } => self.resident_bytes("VmRSS:"),
+        }
+    }
+
+    /// What the kernel says of the program; without a cgroup nothing counts all processes.
+    fn resident_bytes(&self, name: &str) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program)).ok()?;
         let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         // An init has reaped the program by now, perhaps: the number may be another's.
         if self.program != self.pid && field("PPid:")?.parse() != Ok(self.pid) {
             return None;
         }
-        field("VmHWM:")?.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+        field(name)?.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
     }
 }
 

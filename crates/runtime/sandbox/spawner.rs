@@ -170,13 +170,16 @@ fn keep_capabilities() {
 
 /// Clones as another effective user. Whoever makes a user namespace is its owner, and pays for what
 /// is used in it of everything that has a limit per user: inotify instances, pending signals and
-/// timers, message queues. A function's owner must be nobody else's.
+/// timers, message queues. A function's owner must be nobody else's. The child still opens files as
+/// the server does, until it becomes nobody.
 fn as_user<T>(owner: Option<u32>, clone: impl FnOnce() -> T) -> T {
     let own = rustix::process::geteuid().as_raw();
     let secure = rustix::thread::capabilities_secure_bits();
     let keeps = secure.is_ok_and(|bits| bits.contains(CapabilitiesSecureBits::NO_SETUID_FIXUP));
     let Some(owner) = owner.filter(|_| keeps) else { return clone() };
     set_effective_user(owner);
+    // SAFETY: changes this thread alone; the next change of its effective user undoes it.
+    unsafe { libc::syscall(libc::SYS_setfsuid, own) };
     let cloned = clone();
     set_effective_user(own);
     cloned

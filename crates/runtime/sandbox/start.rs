@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use network::Mode;
@@ -32,6 +32,7 @@ use super::{
     spec::{Program, Spec, View},
     wiring::Wiring,
 };
+use crate::timeline::Furnished;
 
 /// Where Lambda's own runtime listens.
 pub(super) const RUNTIME_API_PORT: u16 = 9001;
@@ -69,6 +70,8 @@ pub(super) struct Started {
     /// None: it has the host's network.
     pub(super) network: Option<OwnNetwork>,
     pub(super) output: Output,
+    /// When the parts of a sandbox were there.
+    pub(super) furnished: Option<Furnished>,
 }
 
 /// The host's ends of an instance's own network.
@@ -151,7 +154,7 @@ pub(super) fn start(
         (_, sockets) => return start_sandbox(machine, spec, sockets, program),
     };
     let (pid, body, output) = start_plain(machine, program, &spec.code, spec.memory_mib)?;
-    Ok(Started { pid, body, control: None, sockets, network: None, output })
+    Ok(Started { pid, body, control: None, sockets, network: None, output, furnished: None })
 }
 
 /// A program without a sandbox.
@@ -219,7 +222,7 @@ fn start_sandbox(
     }
     let pidfd = spawning.finish().map_err(StartError::at("clone into new namespaces"))?;
     match met {
-        Ok(Met { first, pid, sockets, network }) => {
+        Ok(Met { first, pid, sockets, network, furnished }) => {
             let body = Body::new(
                 [first, pid],
                 pidfd,
@@ -228,7 +231,8 @@ fn start_sandbox(
                 machine.clone(),
                 Origin::Child,
             );
-            Ok(Started { pid, body, control: Some(control), sockets, network, output })
+            let (control, furnished) = (Some(control), Some(furnished));
+            Ok(Started { pid, body, control, sockets, network, output, furnished })
         }
         Err(trouble) => {
             kill_and_reap(&pidfd);
@@ -291,6 +295,7 @@ struct Met {
     pid: u32,
     sockets: Sockets,
     network: Option<OwnNetwork>,
+    furnished: Furnished,
 }
 
 /// Does for the child what it may not do itself, takes its sockets, and has the program run by the
@@ -320,6 +325,7 @@ fn accompany(
     let Some((sockets, network)) = served(sockets, handed) else {
         return Err(unexpected(&message));
     };
+    let namespaces = Instant::now();
     go(control)?;
     // The init finds it when it begins.
     launch.send(control, None).map_err(StartError::at("handshake"))?;
@@ -327,9 +333,10 @@ fn accompany(
     let (Report::Born, Some(pid)) = (born.report(), born.sender) else {
         return Err(unexpected(&born));
     };
+    let furnished = Furnished { namespaces, mounts: Instant::now() };
     let started = receive(control)?;
     match started.report() {
-        Report::Started => Ok(Met { first, pid, sockets, network }),
+        Report::Started => Ok(Met { first, pid, sockets, network, furnished }),
         _ => Err(unexpected(&started)),
     }
 }

@@ -149,7 +149,9 @@ async fn count(mut outcome: Outcome, counting: Counting, place: Place) {
 
 fn not_run(error: RuntimeError) -> Error {
     match error {
-        RuntimeError::Saturated { .. } => Error::ServerBusy(error.to_string()),
+        RuntimeError::Saturated { .. } | RuntimeError::NoMemory { .. } => {
+            Error::ServerBusy(error.to_string())
+        }
         RuntimeError::Stopping => Error::Stopping,
         RuntimeError::Network(text) => Error::InvalidParameter(text),
         RuntimeError::RestoreFailed(_) => Error::SnapStart,

@@ -176,7 +176,7 @@ impl Counting {
                     }
                 });
             }
-            Err(RuntimeError::Saturated { .. }) => {
+            Err(RuntimeError::Saturated { .. } | RuntimeError::NoMemory { .. }) => {
                 self.waiting.count(|counted| counted.note(subject, *began, |it| it.throttles += 1));
             }
             Err(_) => {}

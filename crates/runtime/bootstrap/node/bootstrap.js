@@ -15,6 +15,7 @@ async function main() {
   streaming.defineGlobal();
   const client = new Client(process.env.AWS_LAMBDA_RUNTIME_API);
   loop.watchForCrashes(client);
+  const began = performance.now();
   let found;
   let serve;
   try {
@@ -25,6 +26,7 @@ async function main() {
     await client.failInit(errors.describe(error));
     process.exit(1);
   }
+  client.loaded = [began, performance.now()];
   loop.run(client, found, serve);
 }
 

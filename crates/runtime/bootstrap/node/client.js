@@ -3,6 +3,9 @@
 
 const net = require('net');
 
+// The function may replace the global one.
+const { performance } = globalThis;
+
 // The server takes trailers of 64 KiB; an error's text and its trace have to fit.
 const MAX_TRAILER_BYTES = 48 * 1024;
 const MAX_MESSAGE_CHARS = 4096;
@@ -16,6 +19,8 @@ class Client {
     // Who waits for the next reply, first come first served.
     this.readers = [];
     this.asked = false;
+    // Milliseconds when the function's loading began and ended; told with the first request.
+    this.loaded = undefined;
     this.socket.on('data', (data) => this.receive(data));
     // The server has let go of this instance.
     this.socket.on('error', () => process.exit(0));
@@ -25,7 +30,8 @@ class Client {
   // Waits for an event. Only while waiting does the connection keep the event loop alive.
   async next() {
     this.socket.ref();
-    if (!this.asked) this.socket.write(NEXT);
+    if (!this.asked) this.socket.write(this.loaded ? firstNext(this.loaded) : NEXT);
+    this.loaded = undefined;
     this.asked = false;
     const reply = await this.reply();
     this.socket.unref();
@@ -109,6 +115,11 @@ class Client {
       if (reader) reader({ headers, body });
     }
   }
+}
+
+function firstNext(loaded) {
+  const [began, ended] = loaded.map((at) => Math.round((performance.now() - at) * 1000));
+  return `${NEXT.slice(0, -2)}Lampejo-Loaded: ${began} ${ended}\r\n\r\n`;
 }
 
 function parseHeaders(head) {

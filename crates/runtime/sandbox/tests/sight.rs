@@ -266,6 +266,7 @@ async fn an_image_finds_the_names_that_all_find() {
     }
     copy_shell(&tree);
     fs::write(tree.join("etc/resolv.conf"), "nameserver 192.0.2.1\n").unwrap();
+    trial.spec.code = Default::default();
     trial.spec.image = Some(ImageRoot { tree: tree.clone(), folder: "/".into() });
     let script = "read line < /etc/resolv.conf; echo $line; echo etc/*; : > /etc/resolv.conf";
     let ended = trial.run(&["sh", "-c", script]).await;

@@ -50,6 +50,7 @@ use super::{
     start::{Started, limits},
     wiring::Wiring,
 };
+use crate::timeline;
 use furnish::{Furnished, Furnishing};
 use tracee::{Held, Tracee};
 
@@ -242,6 +243,8 @@ pub(super) fn fork(
         let _turn = zygote.turn.lock().expect("nothing panics while it holds this lock");
         caged(machine, zygote, spec, cgroup.as_ref())?
     };
+    let now = Instant::now();
+    let furnished = Some(timeline::Furnished { namespaces: now, mounts: now });
     let pid = process.pid();
     process.release().map_err(at("let the fork go"))?;
     let streams = [their_stdout.as_fd(), their_stderr.as_fd()];
@@ -256,7 +259,7 @@ pub(super) fn fork(
     // Dropped, the body ends it.
     send(&ours, message, &streams).map_err(at("restore"))?;
     let output = Output { stdout, stderr };
-    Ok(Started { pid, body, control: None, sockets, network: Some(network), output })
+    Ok(Started { pid, body, control: None, sockets, network: Some(network), output, furnished })
 }
 
 /// A fork in a cage, held still, and the host's end of its own channel.

@@ -5,6 +5,7 @@ own start.
 """
 
 import os
+from time import monotonic_ns
 
 import _socket
 
@@ -27,6 +28,13 @@ class Client:
         self._received = b""
         self._asked = False
         self._answered = False
+
+    def ask(self, began_ns, ended_ns):
+        """Asks for the first event, and tells when the function's loading began and ended."""
+        now = monotonic_ns()
+        ages = b"Lampejo-Loaded: %d %d\r\n" % ((now - began_ns) // 1000, (now - ended_ns) // 1000)
+        self._socket.sendall(NEXT[:-2] + ages + b"\r\n")
+        self._asked = True
 
     def next(self):
         """Waits for an event: (headers in lower case, body)."""

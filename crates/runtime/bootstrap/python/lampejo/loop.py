@@ -5,6 +5,7 @@ Read next: `handler` (finding the function), `payload` (JSON), `errors` (what a 
 
 import os
 import sys
+from time import monotonic_ns
 
 from . import logs, payload
 from .client import Client
@@ -19,10 +20,12 @@ def run(forks):
     else:
         client = connect()
         logs.install()
+        began_ns = monotonic_ns()
         try:
             handler = load(os.environ["_HANDLER"])
         except Exception as error:
             fail_init(client, error)
+        client.ask(began_ns, monotonic_ns())
     while True:
         headers, body = client.next()
         serve(client, handler, headers, body)
