@@ -136,7 +136,8 @@ def server(request, needs_sandbox, start, probe, outside, resolv_conf):
     """Serves functions that may ask for any network."""
     if not os.path.exists(TUN):
         pytest.skip(f"there is no {TUN}")
-    settings = {"environment": {"LAMPEJO_NETWORK": "egress", "LAMPEJO_NETWORK_MOST": "host"}}
+    environment = {"LAMPEJO_NETWORK": "egress", "LAMPEJO_NETWORK_MOST": "host"}
+    settings = {"environment": environment | {"LAMPEJO_NEAREST_RUNTIME": "true"}}
     command = [binary()]
     mode = stat.S_IMODE(os.stat(TUN).st_mode)
     with contextlib.ExitStack() as undone:
@@ -296,6 +297,51 @@ def test_names_are_asked_of_the_hosts_name_servers(run_inside):
         return answers
 
     assert run_inside(attack) == [OUTSIDE, OUTSIDE, True]
+
+
+FORKED = """
+import socket
+def outcome(kind, host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as client:
+        client.settimeout(5)
+        try:
+            client.connect((host, port))
+            client.sendall(b"hello")
+            return client.recv(9).decode()
+        except OSError as error:
+            return error.errno
+def handler(hosts, context):
+    kinds = [socket.SOCK_STREAM, socket.SOCK_DGRAM]
+    outcomes = [outcome(kind, host, 7) for host in hosts for kind in kinds]
+    return outcomes + [socket.gethostbyname("small.example")]
+"""
+
+
+@pytest.mark.parametrize(("network", "status"), [("egress", "On"), ("none", "On"), ("host", "Off")])
+def test_forks_have_the_network_of_their_function(server, name, network, status):
+    client = server.client("lambda")
+    snap_start, tags = {"ApplyOn": "PublishedVersions"}, {"lampejo:network": network}
+    # The first Python that has SnapStart.
+    server.function(name, FORKED, Runtime="python3.12", SnapStart=snap_start, Tags=tags)
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.get_waiter("published_version_active").wait(
+        FunctionName=name, Qualifier=version, WaiterConfig={"Delay": 0.02, "MaxAttempts": 1000}
+    )
+    shown = client.get_function_configuration(FunctionName=name, Qualifier=version)
+    assert shown["SnapStart"]["OptimizationStatus"] == status
+    hosts = [OUTSIDE, ROUTER] if network == "egress" else []
+    expected = ["hello"] * 2 + [ENETUNREACH] * 2 if hosts else []
+    if hosts and "IPv4 and IPv6" in doctor().stdout:
+        hosts.append(OUTSIDE_V6)
+        expected += ["hello"] * 2
+    if network == "none":
+        answered, error = server.invoke(name, [OUTSIDE], Qualifier=version)
+        assert error == "Unhandled" and "gaierror" in answered["errorType"], answered
+    else:
+        assert server.invoke(name, hosts, Qualifier=version) == ([*expected, OUTSIDE], None)
+    text = "Restore Duration" if status == "On" else "it has the host's network"
+    eventually(lambda: any(text in line for line in server.log_lines(name)), text)
 
 
 @pytest.mark.parametrize("function", ["probe", "probe-none"])
