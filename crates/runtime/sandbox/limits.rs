@@ -18,6 +18,7 @@ const OPEN_FILES: u64 = 1024;
 pub(super) const PENDING_SIGNALS: u64 = 256;
 /// Those of a zygote and all its forks together.
 const FORKS_PENDING_SIGNALS: u64 = 2048;
+const FORKS_PROCESSES: u64 = 1 << 16;
 
 /// What one instance may watch files with, out of the 128 that a user has of a rootless server.
 pub(super) const INOTIFY_INSTANCES: &[u8] = b"8";
@@ -44,6 +45,8 @@ pub(super) struct Limits {
     memory_mib: u32,
     tmp_mib: u32,
     pub(super) pids: u32,
+    /// What the kernel lets its user have, in the namespaces below too.
+    processes: u64,
     open_files: u64,
     /// Set when no cgroup bounds memory.
     data_bytes: Option<u64>,
@@ -67,9 +70,19 @@ impl Limits {
             memory_mib: spec.memory_mib,
             tmp_mib: spec.tmp_mib,
             pids: spec.pids + INIT_PIDS,
+            processes: u64::from(spec.pids + INIT_PIDS),
             open_files: hard.min(OPEN_FILES),
             data_bytes: (memory == MemoryBy::Process).then_some(loose << 20),
             namespaces: spec.zygote,
+        }
+    }
+
+    /// A cgroup counts the processes: a zygote's other limit, which counts those of its forks as well,
+    /// may be loose.
+    pub(super) fn counted(self) -> Limits {
+        match self.namespaces {
+            true => Limits { processes: possible(Resource::Nproc, FORKS_PROCESSES), ..self },
+            false => self,
         }
     }
 
@@ -102,9 +115,9 @@ impl Limits {
             }
         };
         of_namespace(c"/proc/sys/user/max_inotify_instances", watchers);
-        limit(Resource::Sigpending, signals)?;
+        limit(Resource::Sigpending, possible(Resource::Sigpending, signals))?;
         limit(Resource::Nofile, self.open_files)?;
-        limit(Resource::Nproc, u64::from(self.pids))?;
+        limit(Resource::Nproc, self.processes)?;
         limit(Resource::Core, 0)?;
         self.data_bytes.map_or(Ok(()), |bytes| limit(Resource::Data, bytes))
     }
@@ -117,6 +130,11 @@ fn of_namespace(path: &CStr, value: &[u8]) {
     }
 }
 
+/// At most what this process may have itself.
+fn possible(resource: Resource, wanted: u64) -> u64 {
+    getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted))
+}
+
 fn limit(resource: Resource, value: u64) -> Result<(), Errno> {
     setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
 }
@@ -127,7 +145,8 @@ mod tests {
 
     fn limits(memory_mib: u32) -> Limits {
         let (memory_mib, tmp_mib, namespaces) = (memory_mib, 512, false);
-        Limits { memory_mib, tmp_mib, pids: 1024, open_files: 1024, data_bytes: None, namespaces }
+        let (pids, processes, open_files, data_bytes) = (1024, 1024, 1024, None);
+        Limits { memory_mib, tmp_mib, pids, processes, open_files, data_bytes, namespaces }
     }
 
     #[test]

@@ -284,7 +284,11 @@ pub(super) fn limits(machine: &Machine, spec: &Spec) -> Limits {
         Ok(cgroups) if cgroups.bounds_memory() => MemoryBy::Cgroup,
         _ => MemoryBy::Process,
     };
-    Limits::new(spec, memory)
+    let limits = Limits::new(spec, memory);
+    match &machine.cgroups {
+        Ok(cgroups) if cgroups.counts_processes() => limits.counted(),
+        _ => limits,
+    }
 }
 
 /// What a sandbox's start has found out.

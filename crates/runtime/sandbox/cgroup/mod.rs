@@ -115,6 +115,11 @@ impl Cgroups {
         self.folders.memory.is_some()
     }
 
+    /// Whether processes are counted.
+    pub(super) fn counts_processes(&self) -> bool {
+        self.folders.pids.is_some()
+    }
+
     /// A new group with its limits; processor time is unlimited until `Cgroup::throttle`.
     pub(super) fn create(&self, id: &str, limits: &Limits) -> io::Result<Cgroup> {
         let name = format!("{}{id}", self.prefix);

@@ -46,6 +46,8 @@ pub(super) struct Furnishing<'a> {
     pub(super) landlock_abi: u32,
     /// The server's.
     pub(super) rights: Rights,
+    /// Processes and threads that it may have.
+    pub(super) pids: u32,
     /// What it gets of a network.
     pub(super) wiring: Wiring,
     /// Its own socket, and the host's end of it.
@@ -95,7 +97,12 @@ pub(super) fn furnish(first: Tracee, with: &Furnishing<'_>) -> Result<Furnished,
     // As `limits` does it: a second lock, if this kernel has it.
     let _ = hand.put(c"/proc/sys/user/max_user_namespaces", b"0");
     let _ = hand.put(c"/proc/sys/user/max_inotify_instances", INOTIFY_INSTANCES);
-    hand.limit_signals().map_err(at("limit signals"))?;
+    // Its share of what the zygote and all its forks may have.
+    for (what, most) in
+        [(libc::RLIMIT_SIGPENDING, PENDING_SIGNALS), (libc::RLIMIT_NPROC, u64::from(with.pids))]
+    {
+        hand.limit(what, most).map_err(at("limits"))?;
+    }
     let (sockets, network) = hand.wire(with, &pidfd)?;
     hand.call(libc::SYS_setsid, &[]).map_err(at("begin a session"))?;
     hand.enter(with.folder).map_err(at("enter the working folder"))?;
@@ -165,13 +172,11 @@ impl Hand<'_> {
         self.call(libc::SYS_openat, &[libc::AT_FDCWD as u64, path, flags as u64])
     }
 
-    /// Its share of what the zygote and all its forks may have.
-    fn limit_signals(&self) -> io::Result<()> {
+    fn limit(&self, what: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
         let mut limits = [0u8; 16];
-        limits[..8].copy_from_slice(&PENDING_SIGNALS.to_ne_bytes());
-        limits[8..].copy_from_slice(&PENDING_SIGNALS.to_ne_bytes());
+        limits[..8].copy_from_slice(&most.to_ne_bytes());
+        limits[8..].copy_from_slice(&most.to_ne_bytes());
         let [limits] = self.lay([&limits])?;
-        let what = libc::RLIMIT_SIGPENDING;
         self.call(libc::SYS_prlimit64, &[0, u64::from(what), limits, 0]).map(drop)
     }
 

@@ -287,6 +287,7 @@ fn caged(
         folder: &c_path("/var/task".as_ref()).map_err(at("prepare"))?,
         landlock_abi: machine.landlock_abi,
         rights: machine.rights,
+        pids: spec.pids,
         wiring: Wiring { mode: spec.network, ipv6: machine.ipv6 },
         socket: open.socket,
         channel: &ours,
