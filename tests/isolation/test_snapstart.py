@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lampejo_server import doctor
+
 # The first Python that has SnapStart. A machine without it runs the nearest that it has.
 RUNTIME = "python3.12"
 
@@ -89,3 +91,44 @@ def test_instances_of_one_snapshot_are_strangers(server, name, host_listener):
     }
     lines = server.log_lines(name)
     assert any("Restore Duration" in line for line in lines), lines
+
+
+MANY = """
+import threading, time
+threading.stack_size(65536)
+def handler(event, context):
+    over, begun = threading.Event(), 0
+    try:
+        for begun in range(event["threads"]):
+            threading.Thread(target=over.wait, daemon=True).start()
+    except RuntimeError:
+        pass
+    time.sleep(event["seconds"])
+    over.set()
+    return begun
+"""
+
+
+def test_instances_of_one_snapshot_have_their_own_processes(server, name, request):
+    server.function(
+        name,
+        MANY,
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+        MemorySize=1769,
+        Timeout=20,
+    )
+    client = server.client("lambda")
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.get_waiter("published_version_active").wait(
+        FunctionName=name, Qualifier=version, WaiterConfig={"Delay": 0.02, "MaxAttempts": 1000}
+    )
+    begun, error = server.invoke(name, {"threads": 1500, "seconds": 0}, Qualifier=version)
+    assert error is None and 900 < begun < 1025, (begun, error)
+    if request.node.callspec.params["server"] != "own rights" or "pids" not in doctor().stdout:
+        # Without a cgroup the kernel counts those of all of them together.
+        return
+    many = {"threads": 700, "seconds": 2}
+    with ThreadPoolExecutor(2) as threads:
+        begun = list(threads.map(lambda _: server.invoke(name, many, Qualifier=version), range(2)))
+    assert begun == [(699, None)] * 2
