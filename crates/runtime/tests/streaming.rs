@@ -103,6 +103,8 @@ async fn chunks_arrive_while_the_function_still_runs() {
     assert!(tail.starts_with("START ") && tail.contains("\nREPORT "), "{tail}");
 
     // The same function, asked for all at once, by the same instance.
+    let idle = || trial.pool.status().functions.get(&function.key).is_some_and(|it| it.idle == 1);
+    support::until("the instance idles", idle).await;
     let outcome = trial.invoke(&function, &steps.to_string()).await;
     assert_eq!((text(&outcome.payload).as_str(), outcome.error), ("firstsecond", None));
     assert_eq!(trial.pool.status().starts, 1);
