@@ -25,7 +25,6 @@ mod plan;
 #[path = "../init/protocol.rs"]
 mod protocol;
 mod root;
-#[cfg_attr(not(test), allow(dead_code, reason = "external extensions are its first use"))]
 mod running;
 mod seccomp;
 mod spawner;
@@ -46,7 +45,6 @@ pub use doctor::Finding;
 pub(crate) use failure::ENTER_FOLDER;
 pub(crate) use instance::{Exit, Sandboxed};
 pub(crate) use memory::Holds;
-#[allow(unused_imports, reason = "external extensions are its first use")]
 pub(crate) use running::{Running, Status};
 pub use spec::Isolation;
 pub(crate) use spec::{Bind, HostId, ImageRoot, Program, Spec, View};

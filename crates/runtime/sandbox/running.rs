@@ -102,6 +102,7 @@ impl Sandboxed {
 /// kills it and its process group; so does the end of the instance.
 pub(crate) struct Running {
     /// Process id on the host.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests find the process by it"))]
     pub(crate) pid: u32,
     /// What it prints.
     pub(crate) stdout: pipe::Receiver,
