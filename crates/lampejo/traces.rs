@@ -8,7 +8,7 @@ use serde_json::json;
 use wire::Body;
 use xray::Xray;
 
-use crate::inner::answer;
+use crate::{decisions::Query, inner::answer};
 
 /// Where this is.
 pub(crate) const PATH: &str = "/_lampejo/traces/segments";
@@ -29,11 +29,11 @@ pub(crate) async fn serve<B>(
     if let Some(Err(denied)) = audit.map(|audit| audit.check(caller, READING)) {
         return refuse(StatusCode::FORBIDDEN, &denied.to_string());
     }
-    let query = request.uri().query().unwrap_or_default();
-    let Some(trace) = query.strip_prefix("trace=").filter(|trace| !trace.is_empty()) else {
+    let query = Query(request.uri().query().unwrap_or_default());
+    let Some(trace) = query.get("trace").filter(|trace| !trace.is_empty()) else {
         return refuse(StatusCode::BAD_REQUEST, "trace=ID is needed.");
     };
-    match xray.segments(caller.account, &caller.region, trace).await {
+    match xray.segments(caller.account, &caller.region, &trace).await {
         Ok(segments) => {
             answer(StatusCode::OK, &json!({ "segments": segments, "dropped": xray.dropped() }))
         }
