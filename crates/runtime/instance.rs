@@ -47,23 +47,39 @@ const MAX_AWS_CONNECTIONS: usize = 256;
 const MAX_AWS_BODY_BYTES: usize = 128 << 20;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// One place among the pool's instances, and memory for it; dropping it frees both.
+/// One place among the pool's instances; dropping it frees it.
+pub(crate) struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    /// A place, if fewer than `limit` are taken.
+    pub(crate) fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Seat> {
+        let one_more = |count: usize| (count < limit).then_some(count + 1);
+        taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Seat(taken.clone()))
+    }
+
+    /// A place beyond the limit, for whoever has made another instance go.
+    pub(crate) fn take_over(taken: &Arc<AtomicUsize>) -> Seat {
+        taken.fetch_add(1, Ordering::AcqRel);
+        Seat(taken.clone())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What an instance takes up; dropping it frees both.
 pub(crate) struct Slot {
-    taken: Arc<AtomicUsize>,
+    _seat: Seat,
     memory: Share,
 }
 
 impl Slot {
-    /// Takes a place, even beyond a limit: whoever has one looks first.
-    pub(crate) fn take(taken: &Arc<AtomicUsize>, memory: Share) -> Slot {
-        taken.fetch_add(1, Ordering::AcqRel);
-        Slot { taken: taken.clone(), memory }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(1, Ordering::AcqRel);
+    pub(crate) fn new(seat: Seat, memory: Share) -> Slot {
+        Slot { _seat: seat, memory }
     }
 }
 

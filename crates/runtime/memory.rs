@@ -29,6 +29,8 @@ pub(crate) struct Memory {
     held_bytes: AtomicU64,
     /// Shares that are not weighed yet: they will most likely become smaller.
     unweighed: AtomicU64,
+    /// Shares ever given.
+    given: AtomicU64,
     /// Rung when memory has become free.
     freed: Notify,
 }
@@ -50,6 +52,7 @@ impl Memory {
             limit_bytes: limit_mib.map_or_else(share, |mib| mib * MIB),
             held_bytes: AtomicU64::new(0),
             unweighed: AtomicU64::new(0),
+            given: AtomicU64::new(0),
             freed: Notify::new(),
         })
     }
@@ -60,6 +63,7 @@ impl Memory {
         let fits = |held: u64| held.checked_add(bytes).filter(|held| *held <= self.limit_bytes);
         self.held_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).ok()?;
         self.unweighed.fetch_add(1, Ordering::AcqRel);
+        self.given.fetch_add(1, Ordering::AcqRel);
         let (bytes, weighed) = (AtomicU64::new(bytes), AtomicBool::new(false));
         Some(Share { memory: self.clone(), bytes, weighed })
     }
@@ -73,6 +77,11 @@ impl Memory {
     /// Whether some instance is on its way to ready: then there may be room soon.
     pub(crate) fn may_become_free(&self) -> bool {
         self.unweighed.load(Ordering::Acquire) > 0
+    }
+
+    /// How many shares were ever given: whether somebody else came in between.
+    pub(crate) fn given(&self) -> u64 {
+        self.given.load(Ordering::Acquire)
     }
 
     /// Resolves when memory has become free since this call.

@@ -15,10 +15,7 @@ pub use snapshot::{SnapshotFailure, Snapshotted};
 
 use std::{
     fs,
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, Weak, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -37,7 +34,7 @@ use crate::{
     function::{Function, Invocation, LogSink, Outcome, RuntimeError, Surroundings},
     groups::{Busy, Circumstances, Given, Groups, PoolStatus},
     installed::Installations,
-    instance::{Beginning, Instance, Slot, Unready},
+    instance::{Beginning, Instance, Seat, Slot, Unready},
     invoke::{self, Remainder, Then},
     languages::{Languages, Preference, Provider},
     log::Log,
@@ -279,12 +276,13 @@ impl Pool {
 
     /// A place for one more instance, and memory, at the cost of others' idle ones if need be.
     fn slot(&self, function: &Function) -> Result<Slot, RuntimeError> {
-        if self.taken.load(Ordering::Acquire) >= self.config.max_instances {
-            let evicted = self.groups.evict();
-            let limit = self.config.max_instances;
-            evicted.ok_or(RuntimeError::Saturated { limit })?.make_room();
-        }
-        self.room(function).map(|memory| Slot::take(&self.taken, memory))
+        let limit = self.config.max_instances;
+        let seat = Seat::take(&self.taken, limit).or_else(|| {
+            self.groups.evict()?.make_room();
+            Some(Seat::take_over(&self.taken))
+        });
+        let seat = seat.ok_or(RuntimeError::Saturated { limit })?;
+        self.room(function).map(|memory| Slot::new(seat, memory))
     }
 
     /// A place for an instance that follows one whose init failed: that one's place is free when its

@@ -38,14 +38,19 @@ impl Pool {
     ) -> Result<Slot, RuntimeError> {
         let deadline = self.clock.now().plus(INIT_LIMIT.as_millis() as u64);
         loop {
-            // Before the attempt: what becomes free after it is not missed.
-            let (freed, soon) = (self.memory.freed(), self.memory.may_become_free());
+            // Before the attempt: what becomes free after it is not missed, nor who comes before it.
+            let (freed, given) = (self.memory.freed(), self.memory.given());
+            let soon = self.memory.may_become_free();
             let slot = self.slot(function);
             let left = Duration::from_millis(deadline.since(self.clock.now()));
-            if !matches!(slot, Err(RuntimeError::NoMemory { .. })) || !soon || left.is_zero() {
+            if !matches!(slot, Err(RuntimeError::NoMemory { .. })) || left.is_zero() {
                 return slot;
             }
-            self.clock.within(left, freed).await;
+            if soon {
+                self.clock.within(left, freed).await;
+            } else if self.memory.given() == given {
+                return slot;
+            }
         }
     }
 
