@@ -126,7 +126,7 @@ impl Front {
             clock,
         } = parts;
         let router = Router::new(tables.iter().map(|(table, _)| table.service()).collect());
-        let identify = Identify { auth, keys, region, domains };
+        let identify = Identify { auth, keys, signing_keys: Arc::default(), region, domains };
         Arc::new(Front { router, tables, objects, inner, urls, identify, authority, clock })
     }
 

@@ -8,7 +8,7 @@ use kit::{AccountId, Caller, Millis, Principal, PrincipalKind, Region, Session};
 use crate::{
     Fault,
     keys::{Key, KeyError, Keys},
-    sigv4::{Claim, Refusal},
+    sigv4::{Claim, Refusal, SigningKeys},
 };
 
 /// Whether signatures are checked.
@@ -46,6 +46,7 @@ pub(crate) struct Arrival<'a> {
 pub(crate) struct Identify {
     pub(crate) auth: Auth,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) signing_keys: Arc<SigningKeys>,
     /// The region of requests that name none.
     pub(crate) region: Region,
     /// Base domains under which buckets are virtual hosts.
@@ -118,7 +119,13 @@ impl Identify {
             body_sha256()
         };
         claim
-            .verify(&key.secret, arrival.parts, arrival.query, (&hash, &self.domains), now)
+            .verify(
+                (&key.secret, &self.signing_keys),
+                arrival.parts,
+                arrival.query,
+                (&hash, &self.domains),
+                now,
+            )
             .map_err(|refusal| refused(refusal, dialect, now))?;
         self.keys.used(&claim.access_key, &claim.service, &claim.region, now);
         Ok(key.into())

@@ -12,12 +12,19 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::{PrimitiveDateTime, macros::format_description};
 
+pub(crate) use self::signing_keys::SigningKeys;
+use self::signing_keys::Use;
 use crate::sigv2;
+
+mod signing_keys;
 
 /// Everything but `A-Za-z0-9-._~` is encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same, with slashes left alone.
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// A canonical request is about so long, or it grows.
+const CANONICAL_BYTES: usize = 1024;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The longest life of a presigned URL: seven days.
@@ -36,7 +43,8 @@ pub struct Claim {
     pub service: String,
     /// Session token, for temporary credentials.
     pub token: Option<String>,
-    signed_headers: Vec<String>,
+    /// Names, with semicolons between them.
+    signed_headers: String,
     signature: String,
     /// `20261123T191540Z`.
     moment: String,
@@ -78,19 +86,20 @@ impl Credentials {
             parts.headers.insert("x-amz-security-token", token.parse()?);
         }
         let names = parts.headers.keys().filter(|name| must_be_signed(name.as_str()));
-        let mut signed_headers: Vec<String> = names.map(ToString::to_string).collect();
-        signed_headers.sort();
+        let mut names: Vec<&str> = names.map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        let names = names.join(";");
         let scope = Scope {
             access_key: self.access_key.clone(),
             day: moment[..8].to_owned(),
             region: region.to_owned(),
             service: service.to_owned(),
         };
-        let names = signed_headers.join(";");
-        let claim = scope.claim(signed_headers, String::new(), moment, None, None);
+        let claim = scope.claim(names.clone(), String::new(), moment, None, None);
         let query = crate::route::query_pairs(&parts.uri);
         let hash = hex::encode(Sha256::digest(body));
-        let signature = claim.signature(&self.secret, parts, &query, &hash);
+        let key = SigningKeys::default().key(claim.signed_with(&self.secret));
+        let signature = claim.signature(key, parts, &query, &hash);
         let Claim { access_key, day, region, service, .. } = claim;
         let value = format!(
             "{ALGORITHM} Credential={access_key}/{day}/{region}/{service}/aws4_request, SignedHeaders={names}, Signature={signature}"
@@ -145,14 +154,14 @@ impl Claim {
         if signed { from_query(query).map(Some) } else { Ok(from_version_2(query)) }
     }
 
-    /// Checks the signature and the time. `body_sha256` is the hash of the body where the request
+    /// Checks the signature and the time. `keys` keeps what is derived from secrets; `body_sha256` is the hash of the body where the request
     /// does not name one itself; version 2 signs the bucket that a host in `domains` names.
     ///
     /// # Errors
     /// What does not fit.
-    pub fn verify(
+    pub(crate) fn verify(
         &self,
-        secret: &str,
+        (secret, keys): (&str, &SigningKeys),
         parts: &Parts,
         query: &[(String, String)],
         (body_sha256, domains): (&str, &[String]),
@@ -163,34 +172,38 @@ impl Claim {
         }
         self.check_time(now)?;
         self.check_signed(parts)?;
-        let wanted = self.signature(secret, parts, query, body_sha256);
+        let key = keys.key(self.signed_with(secret));
+        let wanted = self.signature(key, parts, query, body_sha256);
         let same: bool = wanted.as_bytes().ct_eq(self.signature.as_bytes()).into();
         if same { Ok(()) } else { Err(Refusal::Mismatch) }
+    }
+
+    fn signed_with<'a>(&'a self, secret: &'a str) -> Use<'a> {
+        Use { secret, day: &self.day, region: &self.region, service: &self.service }
     }
 
     /// The signature that this claim should have.
     fn signature(
         &self,
-        secret: &str,
+        mut key: Hmac<Sha256>,
         parts: &Parts,
         query: &[(String, String)],
         body_sha256: &str,
     ) -> String {
         let canonical = self.canonical_request(parts, query, body_sha256);
-        let scope = format!("{}/{}/{}/aws4_request", self.day, self.region, self.service);
         let hash = hex::encode(Sha256::digest(canonical));
-        let to_sign = format!("{ALGORITHM}\n{}\n{scope}\n{hash}", self.moment);
-        let mut key = sign(format!("AWS4{secret}").as_bytes(), &self.day);
-        for part in [self.region.as_str(), &self.service, "aws4_request"] {
-            key = sign(&key, part);
+        let Claim { day, region, service, moment, .. } = self;
+        let scope = [ALGORITHM, "\n", moment, "\n", day, "/", region, "/", service];
+        for piece in scope.into_iter().chain(["/aws4_request\n", &hash]) {
+            key.update(piece.as_bytes());
         }
-        hex::encode(sign(&key, &to_sign))
+        hex::encode(key.finalize().into_bytes())
     }
 
     /// Whoever holds a signed request, such as a presigned URL, cannot add to it what would change its
     /// meaning: a source to copy from, another operation.
     fn check_signed(&self, parts: &Parts) -> Result<(), Refusal> {
-        let signed = |name: &str| self.signed_headers.iter().any(|it| it == name);
+        let signed = |name: &str| self.signed_headers.split(';').any(|it| it == name);
         let names = parts.headers.keys().map(http::HeaderName::as_str);
         let unsigned: Vec<&str> =
             names.filter(|name| must_be_signed(name) && !signed(name)).collect();
@@ -242,18 +255,15 @@ impl Claim {
         query: &[(String, String)],
         body_sha256: &str,
     ) -> String {
-        let path = canonical_path(parts.uri.path(), self.service == "s3");
-        let mut pairs: Vec<(String, String)> = query
-            .iter()
-            .filter(|(name, _)| name != "X-Amz-Signature")
-            .map(|(name, value)| (encode(name), encode(value)))
-            .collect();
-        pairs.sort();
-        let pairs: Vec<String> =
-            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut headers = String::new();
-        for name in &self.signed_headers {
-            headers.push_str(&format!("{name}:{}\n", canonical_header(parts, name)));
+        let method = parts.method.as_str();
+        let mut text = String::with_capacity(CANONICAL_BYTES);
+        text.extend([method, "\n", &canonical_path(parts.uri.path(), self.service == "s3"), "\n"]);
+        text.push_str(&canonical_query(query));
+        text.push('\n');
+        for name in self.signed_headers.split(';') {
+            text.extend([name, ":"]);
+            push_header(&mut text, parts, name);
+            text.push('\n');
         }
         let payload =
             match parts.headers.get("x-amz-content-sha256").and_then(|it| it.to_str().ok()) {
@@ -261,8 +271,8 @@ impl Claim {
                 None if self.presigned.is_some() && self.service == "s3" => "UNSIGNED-PAYLOAD",
                 None => body_sha256,
             };
-        let (method, names) = (parts.method.as_str(), self.signed_headers.join(";"));
-        format!("{method}\n{path}\n{}\n{headers}\n{names}\n{payload}", pairs.join("&"))
+        text.extend(["\n", &self.signed_headers, "\n", payload]);
+        text
     }
 }
 
@@ -290,7 +300,7 @@ fn from_header(fields: &str, headers: &HeaderMap) -> Result<Claim, Refusal> {
         ))
     })?;
     let scope = Scope::parse(&field("Credential")?)?;
-    let signed_headers = field("SignedHeaders")?.split(';').map(str::to_owned).collect();
+    let signed_headers = field("SignedHeaders")?;
     let token = header("x-amz-security-token");
     Ok(scope.claim(signed_headers, field("Signature")?, moment, token, None))
 }
@@ -301,7 +311,7 @@ fn from_version_2(query: &[(String, String)]) -> Option<Claim> {
     let (day, region) = (String::new(), String::new());
     let scope = Scope { access_key, day, region, service: "s3".to_owned() };
     let token = token.map(|(_, token)| token.clone());
-    let claim = scope.claim(Vec::new(), String::new(), String::new(), token, None);
+    let claim = scope.claim(String::new(), String::new(), String::new(), token, None);
     Some(Claim { version_2: Some(version_2), ..claim })
 }
 
@@ -315,7 +325,7 @@ fn from_query(query: &[(String, String)]) -> Result<Claim, Refusal> {
         Refusal::Incomplete("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds".to_owned())
     })?;
     let scope = Scope::parse(&field("X-Amz-Credential")?)?;
-    let signed_headers = field("X-Amz-SignedHeaders")?.split(';').map(str::to_owned).collect();
+    let signed_headers = field("X-Amz-SignedHeaders")?;
     let (signature, moment) = (field("X-Amz-Signature")?, field("X-Amz-Date")?);
     let token = field("X-Amz-Security-Token").ok();
     Ok(scope.claim(signed_headers, signature, moment, token, Some(Presigned { expires_seconds })))
@@ -348,7 +358,7 @@ impl Scope {
 
     fn claim(
         self,
-        signed_headers: Vec<String>,
+        signed_headers: String,
         signature: String,
         moment: String,
         token: Option<String>,
@@ -374,14 +384,16 @@ fn incomplete(what: &str, given: &str) -> String {
     format!("Authorization header requires {what} Authorization={given}")
 }
 
-fn sign(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+fn canonical_query(query: &[(String, String)]) -> String {
+    let signed = query.iter().filter(|(name, _)| name != "X-Amz-Signature");
+    let mut pairs: Vec<_> = signed.map(|(name, value)| (encode(name), encode(value))).collect();
+    pairs.sort_unstable();
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("&")
 }
 
 /// S3 encodes the path once; the others encode what is already encoded once more, without dots and
@@ -390,6 +402,9 @@ fn canonical_path(path: &str, s3: bool) -> String {
     if s3 {
         let decoded: Vec<u8> = percent_decode_str(path).collect();
         return percent_encoding::percent_encode(&decoded, PATH).to_string();
+    }
+    if path == "/" {
+        return path.to_owned();
     }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/').filter(|it| !it.is_empty() && *it != ".") {
@@ -403,27 +418,27 @@ fn canonical_path(path: &str, s3: bool) -> String {
     utf8_percent_encode(&format!("/{}{end}", segments.join("/")), PATH).to_string()
 }
 
-fn canonical_header(parts: &Parts, name: &str) -> String {
-    let mut values: Vec<String> = parts
-        .headers
-        .get_all(name)
-        .iter()
-        .map(|value| {
-            String::from_utf8_lossy(value.as_bytes())
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .collect();
-    // HTTP/1.0-style or absolute-form requests carry the host in the URI.
-    if values.is_empty() && name == "host" {
-        values.extend(parts.uri.authority().map(ToString::to_string));
+/// Adds a header's values: commas between them, and one space where there are several.
+fn push_header(text: &mut String, parts: &Parts, name: &str) {
+    let mut values = parts.headers.get_all(name).iter().peekable();
+    if values.peek().is_none() {
+        match (name, parts.uri.authority()) {
+            // HTTP/1.0-style or absolute-form requests carry the host in the URI.
+            ("host", Some(authority)) => text.push_str(authority.as_str()),
+            // Clients sign a request body's announcement even where a proxy has taken it away.
+            ("content-length", _) if parts.method != Method::GET => text.push('0'),
+            _ => {}
+        }
     }
-    // Clients sign a request body's announcement even where a proxy has taken it away.
-    if values.is_empty() && name == "content-length" && parts.method != Method::GET {
-        values.push("0".to_owned());
+    while let Some(value) = values.next() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        for (number, word) in value.split_whitespace().enumerate() {
+            text.extend([if number == 0 { "" } else { " " }, word]);
+        }
+        if values.peek().is_some() {
+            text.push(',');
+        }
     }
-    values.join(",")
 }
 
 fn parse_moment(text: &str) -> Option<Millis> {

@@ -61,7 +61,13 @@ fn check(parts: &Parts, body: &[u8], secret: &str, now: Millis) -> Result<(), Re
     let query = query_pairs(&parts.uri);
     let claim = Claim::of(parts, &query)?.unwrap();
     assert_eq!((claim.access_key.as_str(), claim.region.as_str()), ("AKID", "eu-west-1"));
-    claim.verify(secret, parts, &query, (&hex::encode(Sha256::digest(body)), &[]), now)
+    claim.verify(
+        (secret, &SigningKeys::default()),
+        parts,
+        &query,
+        (&hex::encode(Sha256::digest(body)), &[]),
+        now,
+    )
 }
 
 #[test]
