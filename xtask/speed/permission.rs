@@ -20,7 +20,7 @@ use crate::server::Server;
 /// What must be left of the throughput.
 const SHARE: f64 = 0.95;
 /// The servers take turns, because the machine has moods: so often. The best turn of each counts.
-const TURNS: usize = 3;
+const TURNS: usize = 7;
 
 /// What the user who sends the load may do.
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
